@@ -1,0 +1,1 @@
+"""Transactions, entities and the features computed from them: the lowest layer."""

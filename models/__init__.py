@@ -1,0 +1,1 @@
+"""Scorers, calibration, policy, model bundles and their evaluation."""

@@ -1,0 +1,1 @@
+"""Processes a person starts: the CLI, the REST services and the demo."""

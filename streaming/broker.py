@@ -1,0 +1,69 @@
+"""The broker's seam: produce, consume, commit. One conformance suite runs over every implementation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+TRANSACTIONS, DECISIONS, LABELS, DEAD_LETTER = "transactions", "decisions", "labels", "dead-letter"
+TOPICS = (TRANSACTIONS, DECISIONS, LABELS, DEAD_LETTER)
+
+Headers = tuple[tuple[str, bytes], ...]
+Position = tuple[str, int]  # topic, partition
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One consumed message; ``timestamp_ms`` is Unix milliseconds as the broker stored it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: Headers
+    timestamp_ms: int
+
+
+class Producer(Protocol):
+    """Sends with acks from all replicas, in order per partition."""
+
+    def send(self, topic: str, value: bytes, *, key: bytes | None = None, headers: Headers = ()) -> None:
+        """Queue one message; the same key always goes to the same partition."""
+
+    def flush(self, timeout_s: float = 10.0) -> None:
+        """Return when everything sent is acknowledged; raise `BrokerUnavailable` if anything was not."""
+
+    def close(self) -> None:
+        """Flush and disconnect."""
+
+
+class Consumer(Protocol):
+    """A member of a consumer group. Offsets are committed by hand only and never go backwards."""
+
+    def poll(self, timeout_s: float, max_records: int) -> list[Record]:
+        """Return up to ``max_records`` messages, waiting at most ``timeout_s`` seconds for the first."""
+
+    def commit(self, offsets: Mapping[Position, int]) -> None:
+        """Store the next offset to read per position; an offset below the one committed before raises ValueError."""
+
+    def lag(self) -> dict[Position, int]:
+        """Messages not yet polled, per assigned position."""
+
+    def close(self) -> None:
+        """Leave the group without committing."""
+
+
+class Broker(Protocol):
+    """A Kafka cluster, real or in memory."""
+
+    def ensure_topics(self, partitions: Mapping[str, int]) -> None:
+        """Create the topics that do not exist yet, with that many partitions each."""
+
+    def producer(self) -> Producer:
+        """Return a new producer."""
+
+    def consumer(self, topics: Sequence[str], group: str) -> Consumer:
+        """Return a consumer of ``topics`` in ``group``, starting at the earliest offset where none is committed."""
+
+    def close(self) -> None:
+        """Release the broker's own connections."""
