@@ -18,8 +18,8 @@ Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
 class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """One payment, as it is when it asks to be approved.
 
-    ``event_time`` is UTC (RFC 3339 on the wire, any offset accepted, microseconds kept). ``card_id`` is a token, never a
-    card number. ``amount`` is in major units of ``currency`` (ISO 4217); ``country`` is ISO 3166-1 alpha-2 of the
+    ``event_time`` is UTC (RFC 3339 on the wire, any offset accepted, microseconds kept). ``card_id`` is a token, never
+    a card number. ``amount`` is in major units of ``currency`` (ISO 4217); ``country`` is ISO 3166-1 alpha-2 of the
     merchant or terminal; ``latitude`` and ``longitude`` are degrees. Absent optional fields are None: missing, not
     wrong.
     """

@@ -2,7 +2,8 @@
 
 A decision is final when it is in the ledger. ``seq`` numbers everything the worker folds into feature states
 (transactions and labels), strictly increasing; ``checkpoint`` is the ``seq`` through which the feature store is known
-to be durable. After a crash the worker folds ``events_after(checkpoint())`` again: states skip what they have applied already.
+to be durable. After a crash the worker folds ``events_after(checkpoint())`` again: states skip what they have applied
+already.
 """
 
 from collections.abc import Sequence
