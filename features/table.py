@@ -17,8 +17,33 @@ Rows are sorted by ``event_time``; equal times keep the file's order, which is t
 may be categorical. Columns that a data set lacks entirely are present and all missing.
 """
 
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Any
+
+import pandas as pd
+
+from features.transaction import Transaction
+
 REQUIRED = ("transaction_id", "event_time", "card_id", "merchant_id", "amount", "currency")
 OPTIONAL_TEXT = ("mcc", "customer_id", "counterparty_id", "device_id", "ip", "country", "channel", "entry_mode")
 OPTIONAL_NUMBERS = ("latitude", "longitude")
 LABELS = ("is_fraud", "label_time")
 COLUMNS = (*REQUIRED, *OPTIONAL_TEXT, *OPTIONAL_NUMBERS, *LABELS)
+
+
+def transactions(table: pd.DataFrame) -> Iterator[Transaction]:
+    """Yield the rows of a canonical table as transactions, missing values as None."""
+    names = (*REQUIRED, *OPTIONAL_TEXT, *OPTIONAL_NUMBERS)
+    times = table["event_time"].dt.to_pydatetime()
+    columns = [
+        [moment.astimezone(UTC) for moment in times] if name == "event_time" else _or_none(table[name])
+        for name in names
+    ]
+    for values in zip(*columns, strict=True):
+        yield Transaction(**dict(zip(names, values, strict=True)))
+
+
+def _or_none(column: pd.Series[Any]) -> list[Any]:
+    values = column.astype(object)
+    return values.where(values.notna(), None).tolist()
