@@ -12,7 +12,7 @@ import msgspec
 
 from features.errors import InvalidInput, InvalidLabel, InvalidTransaction
 from features.label import Label
-from features.reference import is_card_number
+from features.reference import mask_card_numbers
 from features.transaction import SCHEMA_VERSION, Transaction
 from features.validation import check_time, check_transaction
 
@@ -123,7 +123,7 @@ def _invalid(message: str, error: type[InvalidInput]) -> InvalidInput:
     if "missing required field" in text or "contains unknown field" in text:
         named = _NAMED.findall(text)
         code = "missing_field" if "missing" in text else "unknown_field"
-        field = mask if not is_card_number(mask := named[-1][:64]) else "(a card number)"
+        field = mask_card_numbers(named[-1])[:64]
         what = "is missing" if code == "missing_field" else "is not part of the schema"
         return error(code, f"{field} {what}.", field=field, remedy="The schema is at /v1/schema/transaction.")
     if "timezone" in text:

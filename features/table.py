@@ -18,11 +18,12 @@ may be categorical. Columns that a data set lacks entirely are present and all m
 """
 
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
+from features.codec import from_epoch_us
 from features.transaction import Transaction
 
 REQUIRED = ("transaction_id", "event_time", "card_id", "merchant_id", "amount", "currency")
@@ -35,15 +36,16 @@ COLUMNS = (*REQUIRED, *OPTIONAL_TEXT, *OPTIONAL_NUMBERS, *LABELS)
 def transactions(table: pd.DataFrame) -> Iterator[Transaction]:
     """Yield the rows of a canonical table as transactions, missing values as None."""
     names = (*REQUIRED, *OPTIONAL_TEXT, *OPTIONAL_NUMBERS)
-    times = table["event_time"].dt.to_pydatetime()
-    columns = [
-        [moment.astimezone(UTC) for moment in times] if name == "event_time" else _or_none(table[name])
-        for name in names
-    ]
+    columns = [datetimes(table[name]) if name == "event_time" else _or_none(table[name]) for name in names]
     for values in zip(*columns, strict=True):
         yield Transaction(**dict(zip(names, values, strict=True)))
 
 
-def _or_none(column: pd.Series[Any]) -> list[Any]:
+def datetimes(column: "pd.Series[Any]") -> list[datetime]:
+    """Return a column of UTC times as datetimes, microseconds kept."""
+    return [from_epoch_us(time) for time in column.dt.as_unit("us").astype("int64").tolist()]
+
+
+def _or_none(column: "pd.Series[Any]") -> list[Any]:
     values = column.astype(object)
     return values.where(values.notna(), None).tolist()

@@ -19,9 +19,9 @@ class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """One payment, as it is when it asks to be approved.
 
     ``event_time`` is UTC (RFC 3339 on the wire, any offset accepted, microseconds kept). ``card_id`` is a token, never
-    a card number. ``amount`` is in major units of ``currency`` (ISO 4217); ``country`` is ISO 3166-1 alpha-2 of the
-    merchant or terminal; ``latitude`` and ``longitude`` are degrees. Absent optional fields are None: missing, not
-    wrong.
+    a card number. ``amount`` is in major units of ``currency`` (ISO 4217), 0 for an account verification;
+    ``country`` is ISO 3166-1 alpha-2 of the merchant or terminal; ``latitude`` and ``longitude`` are degrees. Absent
+    optional fields are None: missing, not wrong.
     """
 
     transaction_id: Identifier
@@ -29,7 +29,7 @@ class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     card_id: Identifier
     merchant_id: Identifier
     mcc: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{4}\Z")] | None = None
-    amount: Annotated[float, msgspec.Meta(gt=0, le=MAX_AMOUNT)]
+    amount: Annotated[float, msgspec.Meta(ge=0, le=MAX_AMOUNT)]
     currency: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{3}\Z")]
     customer_id: Identifier | None = None
     counterparty_id: Identifier | None = None
