@@ -1,0 +1,215 @@
+"""The fold's compiled core: one pass over a batch of events, in order, reading features and applying each event.
+
+There is one such function, and everything that computes features calls it: live scoring, back-fill and training.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from features.catalogue import column
+from features.kernel_apply import apply_label, apply_transaction
+from features.kernel_history import read_history
+from features.kernel_jit import entry_point, jit, source_digest
+from features.kernel_labels import read_rates, read_streaks
+from features.kernel_request import read_request
+from features.kernel_tiles import Words, real
+from features.kernel_windows import (
+    S_COUNT,
+    S_MEAN,
+    S_STD,
+    SEEN,
+    STATISTICS,
+    Matrix,
+    Reals,
+    count_distinct,
+    count_small,
+    event_range,
+    read_windows,
+)
+from features.state_layout import (
+    ALLOWED_LATENESS_US,
+    CARD,
+    COUNTRY_MASK,
+    COUNTRY_SHIFT,
+    DAY_US,
+    DEVICE_SHIFT,
+    E_CODES,
+    E_OTHERS,
+    E_TIME,
+    EVENT_LIMIT,
+    F_APPLIED,
+    F_LATE,
+    F_TOO_LATE,
+    H_FIRST_SEEN,
+    H_LATITUDE,
+    H_LOCATED,
+    H_LONGITUDE,
+    H_MARKER,
+    H_NEWEST,
+    H_TOTAL,
+    HASH_MASK,
+    HOUR_US,
+    I_KIND,
+    I_SEQ,
+    I_TIME,
+    LABEL,
+    MERCHANT,
+    MERCHANT_SHIFT,
+    MICROSECONDS,
+    R_AMOUNT,
+    R_LATITUDE,
+    R_LONGITUDE,
+    T_HEADER,
+    WINDOW_US,
+)
+from features.store import ENTITIES
+
+Kernel = Callable[[Words, Words, Words, Matrix, Words, Matrix, Words], None]
+
+_COUNTS = tuple(column(f"{entity}_count_1h") for entity in ENTITIES)
+_COUNTED = (4, 4, 3, 3)  # windows counted, by entity code
+_SINCE_LAST = tuple(column(f"{entity}_hours_since_last") for entity in ENTITIES)
+_AGE = tuple(column(f"{entity}_age_days") for entity in ENTITIES)
+_SMALL_1H = tuple(column(f"{entity}_small_count_1h") for entity in ENTITIES)
+_SMALL_24H = column("card_small_count_24h")
+_CARDS = (-1, *(column(f"{entity}_distinct_cards_24h") for entity in ENTITIES[1:]))
+_MERCHANTS, _COUNTRIES = column("card_distinct_merchants_24h"), column("card_distinct_countries_24h")
+_DEVICES = column("card_distinct_devices_24h")
+# As np.int64: literal integers would compile the same code once for each value.
+_MERCHANT_FIELD = (np.int64(E_OTHERS), np.int64(MERCHANT_SHIFT), np.int64(HASH_MASK))
+_DEVICE_FIELD = (np.int64(E_OTHERS), np.int64(DEVICE_SHIFT), np.int64(HASH_MASK))
+_COUNTRY_FIELD = (np.int64(E_CODES), np.int64(COUNTRY_SHIFT), np.int64(COUNTRY_MASK))
+_CARD_FIELD = (np.int64(E_OTHERS), np.int64(0), np.int64(HASH_MASK))
+_DISTANCE, _SPEED = column("distance_km"), column("speed_kmh")
+_TO_MERCHANT_MEAN, _MERCHANT_ZSCORE = column("amount_to_merchant_mean"), column("merchant_amount_zscore")
+_MERCHANT_VELOCITY = column("merchant_velocity_24h")
+_DAY, _MONTH = 1, 3  # positions in WINDOW_US
+_MONTH_DAYS = 30.0
+_LEAST_SPREAD = 0.05
+_EARTH_KM = 6371.0088  # mean radius
+_LEAST_TRAVEL_US = 60 * MICROSECONDS
+
+
+@jit
+def read_travel(words: Words, header: int, time: int, reals: Reals, row: Reals) -> None:
+    """Fill distance (haversine on a sphere) and speed since the card's last located transaction."""
+    located = words[header + H_LOCATED]
+    if located == 0 or located > time or np.isnan(reals[R_LATITUDE]) or np.isnan(reals[R_LONGITUDE]):
+        return
+    latitude, longitude = math.radians(real(words, header + H_LATITUDE)), real(words, header + H_LONGITUDE)
+    here = math.radians(reals[R_LATITUDE])
+    half = math.sin((here - latitude) / 2.0)
+    turn = math.sin(math.radians(reals[R_LONGITUDE] - longitude) / 2.0)
+    chord = half * half + math.cos(latitude) * math.cos(here) * turn * turn
+    distance = 2.0 * _EARTH_KM * math.asin(math.sqrt(min(chord, 1.0)))
+    row[_DISTANCE] = distance
+    row[_SPEED] = distance / (max(time - located, _LEAST_TRAVEL_US) / HOUR_US)
+
+
+@jit
+def compare_with_merchant(windows: Matrix, amount: float, row: Reals) -> None:
+    """Fill the comparisons with the merchant's last 30 days."""
+    count, mean = windows[_MONTH, S_COUNT], windows[_MONTH, S_MEAN]
+    row[_MERCHANT_VELOCITY] = (1.0 + windows[_DAY, S_COUNT]) / (1.0 + count / _MONTH_DAYS)
+    if count >= 1.0:
+        row[_TO_MERCHANT_MEAN] = amount / mean
+    if count >= 2.0:
+        row[_MERCHANT_ZSCORE] = (amount - mean) / max(windows[_MONTH, S_STD], _LEAST_SPREAD * mean)
+
+
+@jit
+def read_entity(
+    words: Words, table: Words, slot: int, entity: int, integers: Words, reals: Reals, scratch: Reals, seen: Words,
+    row: Reals,
+) -> None:  # fmt: skip
+    """Fill the columns of one entity as of just before the transaction."""
+    time, amount, header = integers[I_TIME], reals[R_AMOUNT], table[slot, T_HEADER]
+    events = event_range(words, table, slot, time)
+    begin, end, width = events
+    windows = scratch[: len(WINDOW_US) * STATISTICS].reshape((len(WINDOW_US), STATISTICS))
+    read_windows(words, table, slot, time, events, windows)
+    for window in range(_COUNTED[entity]):
+        if entity <= MERCHANT:
+            for statistic in range(STATISTICS):
+                row[_COUNTS[entity] + window * STATISTICS + statistic] = windows[window, statistic]
+        else:
+            row[_COUNTS[entity] + window] = windows[window, S_COUNT]
+    if end > begin:
+        row[_SINCE_LAST[entity]] = (time - words[end - width + E_TIME]) / HOUR_US
+    if words[header + H_TOTAL] > 0 and words[header + H_FIRST_SEEN] <= time:
+        row[_AGE[entity]] = (time - words[header + H_FIRST_SEEN]) / DAY_US
+    row[_SMALL_1H[entity]] = count_small(words, events, time - HOUR_US)
+    if entity == MERCHANT:
+        compare_with_merchant(windows, amount, row)
+    if entity == CARD:
+        row[_SMALL_24H] = count_small(words, events, time - DAY_US)
+        count_distinct(words, events, _MERCHANT_FIELD, time, seen, row[_MERCHANTS:])
+        count_distinct(words, events, _COUNTRY_FIELD, time, seen, row[_COUNTRIES:])
+        count_distinct(words, events, _DEVICE_FIELD, time, seen, row[_DEVICES:])
+        read_travel(words, header, time, reals, row)
+        read_history(words, events, integers, amount, scratch, row)
+    else:
+        count_distinct(words, events, _CARD_FIELD, time, seen, row[_CARDS[entity] :])
+    read_rates(words, table, slot, entity, time, row)
+    read_streaks(words, table, slot, entity, time, row)
+
+
+@jit
+def read_flags(words: Words, table: Words, slot: int, entity: int, integers: Words) -> int:
+    """Say whether the transaction is late for this entity, and whether it was applied to it before."""
+    header, time = table[slot, T_HEADER], integers[I_TIME]
+    flags = 0
+    if words[header + H_TOTAL] > 0:
+        if entity == CARD and time < words[header + H_NEWEST]:
+            flags |= F_LATE
+        if time < words[header + H_NEWEST] - ALLOWED_LATENESS_US:
+            flags |= F_TOO_LATE
+    if integers[I_SEQ] <= words[header + H_MARKER]:
+        flags |= F_APPLIED << entity
+    return flags
+
+
+@functools.cache
+def compiled_kernel() -> Kernel:
+    """Return the fold, compiled on its first call or loaded from the disk cache.
+
+    Arguments: arena ``words`` and slot ``table`` (see `features.state_layout`; both changed in place), events as
+    ``integers`` (n, INTEGERS) int64 and ``reals`` (n, REALS) float64, their ``slots`` (n, 4) by entity code, -1 for
+    none; filled are ``out`` (transactions, features) float64 and ``flags`` (transactions,) int64.
+    """
+    digest = int(source_digest()[:12], 16)
+
+    def fold(
+        words: Words, table: Words, integers: Words, reals: Matrix, slots: Words, out: Matrix, flags: Words
+    ) -> None:
+        scratch = np.empty(max(EVENT_LIMIT), np.float64)
+        seen = np.zeros(1 + SEEN, np.int64)
+        at = 0 * digest  # the closure over the digest is what keys the disk cache
+        for event in range(len(integers)):
+            label = integers[event, I_KIND] == LABEL
+            if not label:
+                row = out[at]
+                row[:] = np.nan
+                flags[at] = 0
+                read_request(integers[event], reals[event], row)
+            for entity in range(len(ENTITIES)):
+                slot = slots[event, entity]
+                if slot < 0:
+                    continue
+                marker = table[slot, T_HEADER] + H_MARKER
+                if not label:
+                    flags[at] |= read_flags(words, table, slot, entity, integers[event])
+                    read_entity(words, table, slot, entity, integers[event], reals[event], scratch, seen, row)
+                if integers[event, I_SEQ] > words[marker]:
+                    if label:
+                        apply_label(words, table, slot, integers[event])
+                    else:
+                        apply_transaction(words, table, slot, integers[event], reals[event])
+                    words[marker] = integers[event, I_SEQ]
+            if not label:
+                at += 1
+
+    return entry_point(fold)

@@ -1,0 +1,112 @@
+"""Entity states as bytes, and the arena in which the kernel works on many of them at once.
+
+Packed: ``b"RF"``, version (u8), entity code (u8), CRC-32 (u32) of the rest; then little-endian 64-bit words as
+`features.state_layout` lays them out: header, transactions, outcomes, tiles where there are any. Only what is used is
+stored, so an entity seen once takes about 150 bytes.
+"""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.errors import StateError
+from features.state_layout import (
+    ENTITY_CODES,
+    EVENT_LIMIT,
+    EVENT_TILE_WORDS,
+    EVENT_WORDS,
+    H_EVENTS,
+    H_MARKER,
+    H_OUTCOMES,
+    H_TILED,
+    OUTCOME_LIMIT,
+    OUTCOME_TILE_WORDS,
+    OUTCOME_WORDS,
+    PACKED_HEADER,
+    T_ENTITY,
+    T_HEADER,
+    TILED_EVENTS,
+    TILED_OUTCOMES,
+)
+from features.store import Entity
+
+STATE_VERSION = 1  # raise it with any change of the layout, of the limits or of the hashes
+MAGIC = b"RF"
+_PREFIX = struct.Struct("<2sBBI")
+_HEAD = struct.Struct(f"<2sBBI{PACKED_HEADER}q")
+_WORD = 8
+_REMEDY = "It is treated as unknown; a back-fill from history makes it anew."
+Words = NDArray[np.int64]
+
+
+def check_state(data: bytes, entity: Entity) -> None:
+    """Check a packed state as far as the kernel needs to work on it safely.
+
+    Raises `StateError` for bytes that are damaged, truncated, of another version or of another entity.
+    """
+    if len(data) < _HEAD.size or len(data) % _WORD:
+        raise StateError(f"The {entity} state is truncated ({len(data)} bytes).", remedy=_REMEDY)
+    magic, version, code, checksum, *header = _HEAD.unpack_from(data)
+    if magic != MAGIC or code != ENTITY_CODES[entity]:
+        raise StateError(f"The bytes stored as {entity} state are something else.", remedy=_REMEDY)
+    if version != STATE_VERSION:
+        raise StateError(f"The {entity} state has version {version}, not {STATE_VERSION}.", remedy=_REMEDY)
+    if zlib.crc32(memoryview(data)[_PREFIX.size :]) != checksum:
+        raise StateError(f"The {entity} state is damaged: its checksum does not match.", remedy=_REMEDY)
+    events, outcomes, tiled = header[H_EVENTS], header[H_OUTCOMES], header[H_TILED]
+    words = events * EVENT_WORDS[code] + outcomes * OUTCOME_WORDS
+    words += EVENT_TILE_WORDS * bool(tiled & TILED_EVENTS) + OUTCOME_TILE_WORDS * bool(tiled & TILED_OUTCOMES)
+    fits = 0 <= events <= EVENT_LIMIT[code] and 0 <= outcomes <= OUTCOME_LIMIT[code]
+    if not fits or _HEAD.size + words * _WORD != len(data):
+        raise StateError(f"The {entity} state contradicts itself in its sizes.", remedy=_REMEDY)
+
+
+@dataclass(frozen=True, slots=True)
+class Arena:
+    """States side by side: ``words`` (total,) int64 holds all sections, ``table`` (slots, TABLE) says where."""
+
+    words: Words
+    table: Words
+
+    @classmethod
+    def load(cls, states: Sequence[bytes | None], entities: Words, transactions: Words, labels: Words) -> "Arena":
+        """Lay out states, which `check_state` must have passed, with room for more; None is an empty state.
+
+        ``entities`` (slots,) holds entity codes, ``transactions`` and ``labels`` (slots,) how many each slot is to be
+        given at most.
+        """
+        from features.kernel_states import compiled_load  # noqa: PLC0415  numba takes 0.4 s to import
+
+        begins = np.full(len(entities), -1, np.int64)
+        size = 0
+        for slot, state in enumerate(states):
+            if state is not None:
+                begins[slot] = size
+                size += len(state) // _WORD
+        joined = np.frombuffer(b"".join(state for state in states if state is not None), np.dtype("<i8"))
+        # A writable copy: the compiled code is typed for one kind of array.
+        words, table = compiled_load()(joined.astype(np.int64), begins, entities, transactions, labels)
+        return cls(words, table)
+
+    def pack(self) -> list[bytes]:
+        """Return all states as bytes, by slot."""
+        from features.kernel_states import compiled_pack  # noqa: PLC0415  numba takes 0.4 s to import
+
+        packed, ends = compiled_pack()(self.words, self.table)
+        buffer = memoryview(packed.astype("<i8", copy=False).view(np.uint8).data)
+        states = []
+        begin = 0
+        for end, code in zip((ends * _WORD).tolist(), self.table[:, T_ENTITY].tolist(), strict=True):
+            body = buffer[begin + _PREFIX.size : end]
+            _PREFIX.pack_into(buffer, begin, MAGIC, STATE_VERSION, code, zlib.crc32(body))
+            states.append(bytes(buffer[begin:end]))
+            begin = end
+        return states
+
+    def reset_markers(self) -> None:
+        """Forget which events were applied: events with any ``seq`` from 1 can follow."""
+        self.words[self.table[:, T_HEADER] + H_MARKER] = 0
