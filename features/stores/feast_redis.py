@@ -1,0 +1,133 @@
+"""States in the hashes of Feast's Redis online store: one round trip for all entities of a micro-batch.
+
+Feast can read what is written here; the commands are our own because Feast's take a round trip for each feature view
+and drop a write whose time is not newer (https://docs.feast.dev/reference/online-stores/redis tells the format).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import redis
+from feast.infra.online_stores.helpers import _mmh3 as field_name
+from feast.protos.feast.types.Value_pb2 import Value
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
+from google.protobuf.timestamp_pb2 import Timestamp  # type: ignore[import-untyped]  # ships no types
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from features.errors import ConfigurationError, StateError, StoreUnavailable
+from features.store import ENTITIES, Entity, States
+from features.stores.feast_instance import FEATURE, PROJECT, VIEW_NAMES, key_bytes, open_instance
+
+TIMEOUT_S = 0.5
+_STATE_FIELDS: dict[Entity, bytes] = {entity: field_name(f"{VIEW_NAMES[entity]}:{FEATURE}") for entity in ENTITIES}
+_TIME_FIELDS: dict[Entity, str] = {entity: f"_ts:{VIEW_NAMES[entity]}" for entity in ENTITIES}
+_PROJECT_SUFFIX = PROJECT.encode()
+
+
+class RedisStates:
+    """Reads and writes states in one Redis database; safe to share between threads."""
+
+    bulk_rows = 2_000
+
+    def __init__(self, directory: Path, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        self._address, options = parse_url(url)
+        # No retries: the caller has a budget. The pool itself replaces connections that a restarted server has closed.
+        try:
+            self._client = redis.Redis.from_url(
+                url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
+            )
+        except (ValueError, TypeError):
+            raise _bad_url("an option after the question mark is not valid") from None
+        self.instance = open_instance(directory, {"type": "redis", "connection_string": options})
+
+    def check(self) -> None:
+        """Raise `StoreUnavailable` unless the server answers."""
+        with self._errors():
+            self._client.ping()
+
+    def read(self, keys: Mapping[Entity, Sequence[str]]) -> dict[Entity, dict[str, bytes]]:
+        """Return the states found, in one round trip."""
+        wanted = [(entity, key) for entity, of_entity in keys.items() for key in dict.fromkeys(of_entity)]
+        found: dict[Entity, dict[str, bytes]] = {entity: {} for entity in keys}
+        if not wanted:
+            return found
+        with self._errors(), self._client.pipeline(transaction=False) as pipe:
+            for entity, key in wanted:
+                pipe.hget(_redis_key(entity, key), _STATE_FIELDS[entity])
+            for (entity, key), value in zip(wanted, pipe.execute(), strict=True):
+                if value is not None:
+                    found[entity][key] = Value.FromString(value).bytes_val
+        return found
+
+    def write(self, states: States, as_of: datetime) -> None:
+        """Set all states in one round trip; durable as far as the server's append-only file is."""
+        stamp = Timestamp()
+        stamp.FromDatetime(as_of)
+        event_time = stamp.SerializeToString()
+        with self._errors(), self._client.pipeline(transaction=False) as pipe:
+            for entity, rows in states.items():
+                for key, state in rows.items():
+                    value = Value(bytes_val=state).SerializeToString()
+                    fields = [_TIME_FIELDS[entity], event_time, _STATE_FIELDS[entity], value]
+                    pipe.hset(_redis_key(entity, key), items=fields)
+            pipe.execute()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Map every error of Redis and of the stored values to ours; none of them repeats the password."""
+        try:
+            yield
+        except redis.AuthenticationError as exc:
+            raise StoreUnavailable(
+                f"Redis at {self._address} refused the login.", remedy="Check user and password in the Redis URL."
+            ) from exc
+        except (redis.ConnectionError, redis.TimeoutError) as exc:
+            raise StoreUnavailable(
+                f"Redis at {self._address} does not answer: {exc}.",
+                remedy="Check that it runs and that the Redis URL is right (rediss:// for TLS).",
+            ) from exc
+        except DecodeError as exc:
+            raise StateError(
+                f"A feature state in Redis at {self._address} is damaged.",
+                remedy="Restore that Redis database from a backup, or empty it and back-fill the features again.",
+            ) from exc
+        except redis.RedisError as exc:
+            raise StoreUnavailable(
+                f"Redis at {self._address} refused a command: {exc}.",
+                remedy="Check its memory limit, that it is a master and not loading, and its append-only file.",
+            ) from exc
+
+
+def parse_url(url: str) -> tuple[str, str]:
+    """Return ``host:port`` and Feast's connection string, both without user and password.
+
+    Raises `ConfigurationError`, which does not repeat the URL either.
+    """
+    try:
+        parts = urlsplit(url)
+        port, database = parts.port or 6379, int(parts.path.strip("/") or 0)
+    except ValueError:
+        raise _bad_url("the port or the database is not a number") from None
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise _bad_url("it does not start with redis://HOST or rediss://HOST")
+    address = f"{parts.hostname}:{port}"
+    return address, f"{address},db={database}" + (",ssl=true" if parts.scheme == "rediss" else "")
+
+
+def _bad_url(reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The Redis URL cannot be used: {reason}.",
+        remedy="Write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS.",
+    )
+
+
+def _redis_key(entity: Entity, key: str) -> bytes:
+    return key_bytes(entity, key) + _PROJECT_SUFFIX

@@ -1,0 +1,114 @@
+"""States in the tables of Feast's SQLite online store, one transaction a micro-batch.
+
+Feast creates the tables and can read what is written here; the statements are our own because Feast's take a
+transaction, and several times the time, for each feature view (`tests/unit/features/stores` holds both to one format).
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from feast.protos.feast.types.Value_pb2 import Value
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
+
+from features.errors import StateError, StoreUnavailable
+from features.store import ENTITIES, Entity, States
+from features.stores.feast_instance import FEATURE, PROJECT, VIEW_NAMES, key_bytes, open_instance
+
+BUSY_TIMEOUT_S = 10.0
+KEYS_PER_READ = 1_000  # SQLite takes at most 32,766 parameters
+_TABLES = {entity: f'"{PROJECT}_{VIEW_NAMES[entity]}"' for entity in ENTITIES}
+_UPSERT = (
+    "INSERT INTO {table} (entity_key, feature_name, value, event_ts) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (entity_key, feature_name) DO UPDATE SET value = excluded.value, event_ts = excluded.event_ts"
+)
+
+
+class SqliteStates:
+    """Reads and writes states in one SQLite file; threads take turns, other processes read while this one writes."""
+
+    bulk_rows = 20_000
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "online.db"
+        self._lock = threading.Lock()
+        with self._errors():
+            self.instance = open_instance(directory, {"type": "sqlite", "path": str(self._path)})
+            if not self._path.exists():  # an applied registry, so there were tables once
+                raise self._damaged("the file is missing")
+            self._connection = self._connect()
+        self.check()
+
+    def check(self) -> None:
+        """Raise `StateError` unless every table is there and can be read."""
+        with self._errors(), self._lock:
+            for table in _TABLES.values():
+                self._connection.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 1)").fetchone()  # noqa: S608 (our own table names)
+
+    def read(self, keys: Mapping[Entity, Sequence[str]]) -> dict[Entity, dict[str, bytes]]:
+        """Return the states found."""
+        with self._errors(), self._lock:
+            return {entity: self._read(entity, wanted) for entity, wanted in keys.items()}
+
+    def write(self, states: States, as_of: datetime) -> None:
+        """Upsert all states in one transaction, synced to disk when this returns."""
+        event_ts = as_of.replace(tzinfo=None)  # as Feast stores it; its sqlite3 adapter turns it into a number
+        with self._errors(), self._lock, self._connection as transaction:
+            for entity, rows in states.items():
+                transaction.executemany(
+                    _UPSERT.format(table=_TABLES[entity]),
+                    (
+                        (key_bytes(entity, key), FEATURE, Value(bytes_val=state).SerializeToString(), event_ts)
+                        for key, state in rows.items()
+                    ),
+                )
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _read(self, entity: Entity, wanted: Sequence[str]) -> dict[str, bytes]:
+        by_bytes = {key_bytes(entity, key): key for key in wanted}
+        ids = list(by_bytes)
+        found: dict[str, bytes] = {}
+        for start in range(0, len(ids), KEYS_PER_READ):
+            part = ids[start : start + KEYS_PER_READ]
+            marks = ",".join("?" * len(part))
+            rows = self._connection.execute(
+                f"SELECT entity_key, value FROM {_TABLES[entity]} WHERE entity_key IN ({marks}) AND feature_name = ?",  # noqa: S608 (our own table names)
+                [*part, FEATURE],
+            )
+            found.update((by_bytes[key], Value.FromString(value).bytes_val) for key, value in rows)
+        return found
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+        # A write-ahead log lets other processes read during a write; FULL syncs it before a commit returns.
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536"):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Map every error of SQLite and of the stored values to ours."""
+        try:
+            yield
+        except sqlite3.OperationalError as exc:
+            if "no such table" in str(exc):
+                raise self._damaged(str(exc)) from exc
+            raise StoreUnavailable(
+                f"The online feature store {self._path} does not answer: {exc}.",
+                remedy="Check the disk and that no other process holds the file locked; then try again.",
+            ) from exc
+        except (sqlite3.DatabaseError, DecodeError) as exc:
+            raise self._damaged(str(exc)) from exc
+
+    def _damaged(self, reason: str) -> StateError:
+        return StateError(
+            f"The online feature store {self._path} is damaged: {reason}.",
+            remedy=f"Restore {self._path.parent} from a backup, or delete it and back-fill the features again.",
+        )

@@ -1,0 +1,105 @@
+"""What every feature store must do. Subclass it, with a ``store`` fixture, for each implementation."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+
+import pytest
+
+from features.store import ENTITIES
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+# Ids are printable ASCII up to 128 characters, and states are any bytes at all.
+AWKWARD_KEYS = ["a", "A", "0", "%s'\";--", "card:1/x?y=z", "~" * 128, "{}[]", "1e3", "ringfence"]
+AWKWARD_STATES = [
+    b"",
+    b"\x00",
+    b"\x00" * 100,
+    bytes(range(256)) * 40,
+    b"NULL",
+    "é".encode(),
+    b"\xff\xfe",
+    b"\r\n",
+    b"x",
+]
+
+
+def feast_messages():
+    """Return Feast's EntityKey and Value classes.
+
+    Not imported above: importing Feast changes the process in ways that only `open_feast` undoes.
+    """
+    types = "feast.protos.feast.types"
+    return import_module(f"{types}.EntityKey_pb2").EntityKey, import_module(f"{types}.Value_pb2").Value
+
+
+class StoreConformance:
+    def test_unknown_keys_are_absent(self, store):
+        assert store.read({entity: ["nobody"] for entity in ENTITIES}) == {entity: {} for entity in ENTITIES}
+        assert store.read({"card": []}) == {"card": {}}
+        assert store.read({}) == {}
+
+    def test_every_state_comes_back_under_its_entity(self, store):
+        states = {entity: {"same": entity.encode()} for entity in ENTITIES}
+        store.write(states, NOON)
+        assert store.read({entity: ["same"] for entity in ENTITIES}) == states
+
+    @pytest.mark.parametrize("entity", ENTITIES)
+    def test_awkward_keys_and_states(self, store, entity):
+        states = dict(zip(AWKWARD_KEYS, AWKWARD_STATES, strict=True))
+        store.write({entity: states}, NOON)
+        assert store.read({entity: AWKWARD_KEYS}) == {entity: states}
+
+    def test_duplicate_keys_are_allowed(self, store):
+        store.write({"ip": {"10.0.0.1": b"1"}}, NOON)
+        assert store.read({"ip": ["10.0.0.1", "none", "10.0.0.1"]}) == {"ip": {"10.0.0.1": b"1"}}
+
+    @pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=-1), timedelta(microseconds=1)])
+    def test_the_last_write_wins_whatever_its_time(self, store, later):
+        store.write({"card": {"c": b"first", "other": b"kept"}}, NOON)
+        store.write({"card": {"c": b"second"}}, NOON + later)
+        assert store.read({"card": ["c", "other"]}) == {"card": {"c": b"second", "other": b"kept"}}
+
+    def test_empty_writes_do_nothing(self, store):
+        store.write({}, NOON)
+        store.write({"device": {}}, NOON)
+        assert store.read({"device": ["d"]}) == {"device": {}}
+
+    def test_large_reads_and_bulk_loads(self, store):
+        states = {"merchant": {f"m{i}": str(i).encode() for i in range(45_000)}, "ip": {"1": b"1"}}
+        heard: list[tuple[int, int]] = []
+        assert store.bulk_load(states, NOON, progress=lambda done, total: heard.append((done, total))) == 45_001
+        assert heard == sorted(heard)
+        assert heard[-1] == (45_001, 45_001)
+        assert store.read({entity: list(rows) for entity, rows in states.items()}) == states
+
+    def test_misuse_is_refused_before_anything_is_written(self, store):
+        with pytest.raises(ValueError, match="customer"):
+            store.write({"card": {"c": b"x"}, "customer": {"c": b"x"}}, NOON)
+        with pytest.raises(ValueError, match="UTC"):
+            store.write({"card": {"c": b"x"}}, NOON.replace(tzinfo=None))
+        with pytest.raises(ValueError, match="customer"):
+            store.read({"customer": ["c"]})
+        assert store.read({"card": ["c"]}) == {"card": {}}
+
+    def test_threads_share_a_store(self, store):
+        failures: list[Exception] = []
+
+        def work(name: str) -> None:
+            try:
+                for i in range(50):
+                    store.write({"card": {name: b"%d" % i}, "ip": {name: b"%d" % i}}, NOON)
+                    assert store.read({"card": [name], "ip": [name]})["ip"] == {name: b"%d" % i}
+            except Exception as exc:
+                failures.append(exc)
+
+        threads = [threading.Thread(target=work, args=(f"t{i}",)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+
+    def test_warm_up_writes_nothing(self, store):
+        store.warm_up()
+        assert store.read({entity: ["-"] for entity in ENTITIES}) == {entity: {} for entity in ENTITIES}
