@@ -1,0 +1,1 @@
+"""Bring your own data: any CSV or Parquet, through a mapping file, to the canonical table of `features.table`."""
