@@ -1,0 +1,129 @@
+"""The cluster: topics, and the clients that talk to it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+# kafka-python ships no type information and there are no stubs for it.
+import kafka  # type: ignore[import-untyped]
+from kafka import errors as kafka_errors
+from kafka.coordinator.assignors.range import RangePartitionAssignor  # type: ignore[import-untyped]
+
+from streaming.broker import Record
+from streaming.brokers.kafka_python import settings
+from streaming.brokers.kafka_python.consumer import KafkaConsumer, as_record
+from streaming.brokers.kafka_python.mapping import keep_payloads_out_of_logs, mapped
+from streaming.brokers.kafka_python.producer import KafkaProducer, KeyPartitioner
+from streaming.brokers.kafka_python.reach import wait_until_reachable
+from streaming.brokers.limits import max_message_bytes
+
+
+class KafkaBroker:
+    """A Kafka cluster at ``bootstrap`` (``host:port``, several separated by commas).
+
+    ``security`` holds kafka-python's own ``security_protocol``, ``ssl_*`` and ``sasl_*`` settings; its values are never
+    logged. ``replication_factor`` -1 leaves it to the broker. ``timeout_s`` bounds each request to the broker and the
+    time in which a message must be acknowledged. ``producer_options`` and ``consumer_options`` override single options
+    of the client. Connections are made on use: a broker that is down is noticed by the first call.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        security: Mapping[str, Any] | None = None,
+        replication_factor: int = -1,
+        timeout_s: float = 15.0,
+        producer_options: Mapping[str, Any] | None = None,
+        consumer_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.bootstrap = bootstrap
+        self._replication_factor = replication_factor
+        self._timeout_ms = int(timeout_s * 1000)
+        self._connection = settings.connection(bootstrap, self._timeout_ms, security or {})
+        self._producer_options = dict(producer_options or {})
+        self._consumer_options = dict(consumer_options or {})
+        keep_payloads_out_of_logs()
+
+    def ensure_topics(self, partitions: Mapping[str, int]) -> None:
+        """Create the topics that do not exist yet, sized for large messages; existing topics stay as they are."""
+        with self._admin("create topics") as admin:
+            known = set(admin.list_topics())
+            wanted = {topic: self._new_topic(topic, n) for topic, n in partitions.items() if topic not in known}
+            if wanted:
+                answer = admin.create_topics(wanted, raise_errors=False)
+                for topic in answer["topics"]:
+                    error = kafka_errors.for_code(topic["error_code"])
+                    if error not in (kafka_errors.NoError, kafka_errors.TopicAlreadyExistsError):
+                        raise error(topic["error_message"])
+                admin.wait_for_topics(list(wanted), timeout_ms=self._timeout_ms)
+
+    def topics(self) -> dict[str, int]:
+        """Return the number of partitions of every topic; also the cheapest way to see whether the broker answers."""
+        with self._admin("list topics") as admin:
+            return {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+
+    def producer(self) -> KafkaProducer:
+        """Return a new producer; raises `BrokerUnavailable` when the broker does not answer."""
+        options = {**settings.producing(self._timeout_ms), "partitioner": KeyPartitioner(), **self._producer_options}
+        with mapped(self.bootstrap, "connect a producer"):
+            return KafkaProducer(self._client(kafka.KafkaProducer, options), self.bootstrap, self._timeout_ms / 1000)
+
+    def consumer(self, topics: Sequence[str], group: str) -> KafkaConsumer:
+        """Return a consumer that joins ``group`` at its first poll; `BrokerUnavailable` when the broker is silent."""
+        assignors = {"partition_assignment_strategy": [RangePartitionAssignor]}
+        options = {**settings.consuming(group), **assignors, **self._consumer_options}
+        with mapped(self.bootstrap, "connect a consumer"):
+            client = self._client(kafka.KafkaConsumer, options)
+            for topic in topics:  # known before it joins, or a member that leads deals out nothing and must deal again
+                client.partitions_for_topic(topic)
+            return KafkaConsumer(client, topics, self.bootstrap, self._timeout_ms)
+
+    def scan(self, topic: str) -> Iterator[Record]:
+        """Yield what ``topic`` holds now, partition by partition in order, outside any group; nothing is committed."""
+        with mapped(self.bootstrap, f"let topic {topic!r} be read"):
+            client = self._client(kafka.KafkaConsumer, settings.reading())
+            try:
+                for number in sorted(client.partitions_for_topic(topic)):
+                    yield from self._scan(client, kafka.TopicPartition(topic, number))
+            finally:
+                client.close(autocommit=False)
+
+    def _scan(self, client: Any, partition: Any) -> Iterator[Record]:
+        client.assign([partition])
+        client.seek_to_beginning(partition)
+        end = client.end_offsets([partition], timeout_ms=self._timeout_ms)[partition]
+        position = -1
+        while (now := client.position(partition, timeout_ms=self._timeout_ms)) < end:
+            messages = client.poll(timeout_ms=self._timeout_ms).get(partition, [])
+            if not messages and now == position:  # once is no harm: what was read may have been aborted transactions
+                raise kafka_errors.KafkaTimeoutError
+            position = now
+            yield from map(as_record, messages)
+        # Tansu's end offset lies just behind the first message of the last batch; the rest has come along with it.
+        last = client.highwater(partition) or end
+        while client.position(partition) < last and (found := client.poll(timeout_ms=0)):
+            yield from map(as_record, found[partition])
+
+    def close(self) -> None:
+        """Do nothing: administrative connections live no longer than their call."""
+
+    def _client(self, kind: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+        wait_until_reachable(self._connection["bootstrap_servers"], self._timeout_ms / 1000)
+        return kind(**{**self._connection, **options})
+
+    @contextmanager
+    def _admin(self, what: str) -> Iterator[Any]:
+        with mapped(self.bootstrap, what):
+            admin = self._client(kafka.KafkaAdminClient, {})
+            try:
+                yield admin
+            finally:
+                admin.close()
+
+    def _new_topic(self, topic: str, partitions: int) -> dict[str, Any]:
+        return {
+            "num_partitions": partitions,
+            "replication_factor": self._replication_factor,
+            "configs": {"max.message.bytes": str(max_message_bytes(topic))},
+        }

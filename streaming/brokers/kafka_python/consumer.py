@@ -1,0 +1,117 @@
+"""The group member on kafka-python."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# kafka-python ships no type information and there are no stubs for it.
+import kafka  # type: ignore[import-untyped]
+from kafka import errors as kafka_errors
+
+from streaming.broker import Position, Record
+from streaming.brokers.kafka_python.mapping import mapped
+
+_REBALANCING = (
+    kafka_errors.CommitFailedError,
+    kafka_errors.RebalanceInProgressError,
+    kafka_errors.IllegalGenerationError,
+    kafka_errors.UnknownMemberIdError,
+)
+
+log = logging.getLogger(__name__)
+
+
+class KafkaConsumer:
+    """A member of a consumer group on kafka-python; one thread at a time.
+
+    During a rebalance offsets cannot be stored: `commit` leaves the positions of others alone and a commit that the
+    group refuses for that reason is dropped with a log line. The records come again, to whoever holds them then.
+    """
+
+    def __init__(self, client: Any, topics: Sequence[str], bootstrap: str, timeout_ms: int) -> None:
+        self._client = client
+        self._bootstrap = bootstrap
+        self._timeout_ms = timeout_ms
+        self._floors: dict[Position, int] = {}
+        client.subscribe(list(topics), listener=_ForgetFloors(self._floors))
+
+    def poll(self, timeout_s: float, max_records: int) -> list[Record]:
+        """Return up to ``max_records`` messages, waiting at most ``timeout_s`` seconds for the first."""
+        with mapped(self._bootstrap, "give messages"):
+            found = self._client.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
+        return [as_record(message) for messages in found.values() for message in messages]
+
+    def commit(self, offsets: Mapping[Position, int]) -> None:
+        """Store the next offset to read per position, all or none; one below the stored raises ValueError."""
+        with mapped(self._bootstrap, "store offsets"):
+            held = {(tp.topic, tp.partition) for tp in self._client.assignment()}
+            mine = {position: offset for position, offset in offsets.items() if position in held}
+            for (topic, partition), offset in mine.items():
+                floor = self._floor((topic, partition))
+                if offset < floor:
+                    raise ValueError(f"offset {offset} of {topic}[{partition}] is behind {floor}, which is committed")
+            wanted = {kafka.TopicPartition(*p): kafka.OffsetAndMetadata(o, "", -1) for p, o in mine.items()}
+            if not wanted:
+                return
+            try:
+                self._client.commit(wanted, timeout_ms=self._timeout_ms)
+            except _REBALANCING as error:
+                log.info("offsets not stored while the group rebalances: %s", type(error).__name__)
+                return
+            self._floors.update(mine)
+
+    def lag(self) -> dict[Position, int]:
+        """Messages not yet polled, per assigned position; empty before the first poll. Asks the broker."""
+        with mapped(self._bootstrap, "give end offsets"):
+            held = list(self._client.assignment())
+            ends = self._client.end_offsets(held, timeout_ms=self._timeout_ms) if held else {}
+            return {
+                (tp.topic, tp.partition): max(self._end(tp, end) - self._position(tp), 0) for tp, end in ends.items()
+            }
+
+    def close(self) -> None:
+        """Leave the group without committing; a broker that is gone is left quietly."""
+        try:
+            self._client.close(autocommit=False, timeout_ms=min(self._timeout_ms, 5_000))
+        except (kafka_errors.KafkaError, OSError) as error:
+            log.info("left the group without a goodbye: %s", type(error).__name__)
+
+    def _position(self, partition: Any) -> int:
+        position: int | None = self._client.position(partition, timeout_ms=self._timeout_ms)
+        if position is None:
+            raise kafka_errors.KafkaTimeoutError
+        return position
+
+    def _end(self, partition: Any, named: int) -> int:
+        """Return the end of a partition: as ``named``, unless a fetch has seen more (Tansu names too little)."""
+        return max(named, self._client.highwater(partition) or 0)
+
+    def _floor(self, position: Position) -> int:
+        """Return the offset committed for ``position``, asking the broker once per assignment."""
+        if position not in self._floors:
+            stored = self._client.committed(kafka.TopicPartition(*position), timeout_ms=self._timeout_ms)
+            self._floors[position] = stored or 0
+        return self._floors[position]
+
+
+def as_record(message: Any) -> Record:
+    """Translate one message; a null value or header (a foreign producer's) becomes empty bytes."""
+    headers = tuple((name, content or b"") for name, content in message.headers)
+    return Record(
+        message.topic, message.partition, message.offset, message.key, message.value or b"", headers, message.timestamp
+    )
+
+
+class _ForgetFloors(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # untyped base class
+    """Forgets what was committed when partitions change hands: their next owner may have committed more."""
+
+    def __init__(self, floors: dict[Position, int]) -> None:
+        self._floors = floors
+
+    def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 (the client's signature)
+        """Forget all: a rebalance takes everything away for a moment."""
+        self._floors.clear()
+
+    def on_partitions_assigned(self, assigned: Any) -> None:  # noqa: ARG002 (the client's signature)
+        """Forget all, in case the partitions were lost without being revoked."""
+        self._floors.clear()
