@@ -1,0 +1,1 @@
+"""Implementations of the ledger's seam: in memory for tests, SQL (SQLite, PostgreSQL) for everything else."""

@@ -1,0 +1,49 @@
+"""The rules that every ledger holds a batch to, before and while it is written."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from features.errors import DuplicateConflict, StateError
+from streaming.ledger import LedgerBatch
+
+
+def given_seqs(batch: LedgerBatch) -> list[int]:
+    """Every ``seq`` that the batch gives out, in no particular order."""
+    decided = [recorded.seq for recorded in batch.decisions if recorded.seq is not None]
+    return [*decided, *(seq for _, seq in batch.placed), *(event.seq for event in batch.folded_labels)]
+
+
+def check_no_duplicates(batch: LedgerBatch) -> None:
+    """Raise `DuplicateConflict` if the batch decides one transaction twice."""
+    counts = Counter(recorded.transaction.transaction_id for recorded in batch.decisions)
+    if len(counts) < len(batch.decisions):
+        raise duplicate(transaction_id for transaction_id, times in counts.items() if times > 1)
+
+
+def check_seqs_differ(seqs: list[int]) -> None:
+    """Raise ValueError if one ``seq`` is given twice: a defect of the caller."""
+    if len(set(seqs)) < len(seqs):
+        raise ValueError(f"a batch gives the same seq twice (between {min(seqs)} and {max(seqs)})")
+
+
+def duplicate(transaction_ids: Iterable[str]) -> DuplicateConflict:
+    """The error for transactions that are recorded already."""
+    ids = sorted(transaction_ids)
+    named = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+    return DuplicateConflict(
+        f"The ledger holds a decision for {named} already; nothing of the batch was written.",
+        remedy="Read the recorded decisions with find() and answer with those.",
+    )
+
+
+def out_of_order(first: int, last: int) -> StateError:
+    """The error for a ``seq`` that was given before: two workers write, or one resumed from a wrong position."""
+    return StateError(
+        f"The batch starts at seq {first}, but seq {last} was given already; nothing of the batch was written.",
+        remedy="Only one worker may write to a ledger: stop the other one, then restart this one so that it resumes.",
+    )
+
+
+def not_waiting(what: str, transaction_id: str) -> ValueError:
+    """The error for giving a ``seq`` to something that is unknown or has one: a defect of the caller."""
+    return ValueError(f"{what} of transaction {transaction_id} is not recorded or has a seq already")

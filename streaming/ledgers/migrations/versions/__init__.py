@@ -1,0 +1,1 @@
+"""One module per step; steps that were released are never edited."""

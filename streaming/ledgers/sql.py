@@ -1,0 +1,216 @@
+"""The ledger in a SQL database: SQLite by default, PostgreSQL by URL."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Executable, Row
+from sqlalchemy.exc import IntegrityError
+
+from features.codec import epoch_us
+from features.events import Event, LabelEvent
+from features.label import Label
+from streaming.ledger import LabelHistory, LedgerBatch, Recorded, TransactionRef
+from streaming.ledgers import rows, schema, statements
+from streaming.ledgers.batches import (
+    check_no_duplicates,
+    check_seqs_differ,
+    duplicate,
+    given_seqs,
+    not_waiting,
+    out_of_order,
+)
+from streaming.ledgers.database import READS, open_engine, parse_url, translated, upgrade
+from streaming.ledgers.packing import Names, decode_names, encode_names, names_id
+
+_IDS_A_STATEMENT = 5_000  # databases limit the parameters of one statement
+_ROWS_A_STATEMENT = 10_000
+_NEWEST = 2**63 - 1
+
+
+def open_ledger(url: str) -> "SqlLedger":
+    """Open the ledger at a database URL, creating or migrating its schema first.
+
+    Raises:
+        ConfigurationError: the URL names no SQLite file or PostgreSQL database.
+        StateError: what is there is damaged, foreign or newer than this program.
+        LedgerUnavailable: the database does not answer.
+
+    """
+    engine = open_engine(parse_url(url))
+    try:
+        upgrade(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return SqlLedger(engine)
+
+
+class SqlLedger:
+    """Durable decisions and labels in SQLite or PostgreSQL; safe to share between threads and processes.
+
+    What `commit` wrote survives a killed process and a power cut. One worker gives out ``seq``; any number of services
+    read and record besides. Open it with `open_ledger`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # Reads are single statements: on PostgreSQL they need no transaction around them.
+        options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+        self._reader = engine.execution_options(**{READS: True}, **options)
+        self._insert_decisions = statements.insert_decisions(engine.dialect)
+        self._insert_labels = statements.insert_new(schema.labels, engine.dialect.name)
+        self._insert_history = statements.insert_new(schema.history, engine.dialect.name)
+        self._insert_names = statements.insert_new(schema.feature_names, engine.dialect.name)
+        self._ids_of_names: dict[Names, int] = {}  # stored for certain
+        self._names: dict[int, Names] = {}
+
+    def find(self, transaction_ids: Sequence[str]) -> dict[str, Recorded]:
+        """Return the recorded decisions among ``transaction_ids``."""
+        found = self._recorded(self._select_in(statements.FIND, transaction_ids))
+        return {recorded.transaction.transaction_id: recorded for recorded in found}
+
+    def recent(self, limit: int, before: str | None = None) -> list[Recorded]:
+        """At most ``limit`` decisions, newest first; ``before`` (a transaction id) continues behind that one."""
+        row_number: int | None = _NEWEST
+        if before is not None:
+            row_number = self._scalar(statements.ROW_NUMBER, transaction_id=before)
+        return self._recorded(self._select(statements.RECENT, before=row_number or 0, limit=limit))
+
+    def commit(self, batch: LedgerBatch) -> None:
+        """Write a batch in one transaction, as `streaming.ledger.Ledger.commit` says.
+
+        Raises:
+            DuplicateConflict: a decision's transaction id is recorded already, or twice in the batch.
+            StateError: a ``seq`` is not above the last one given: another worker writes to the same ledger.
+            ValueError: something is to get a ``seq`` that is unknown or has one.
+            LedgerUnavailable: the database failed (its disk is full, say); find() tells whether a batch is in.
+
+        """
+        check_no_duplicates(batch)
+        seqs = given_seqs(batch)
+        check_seqs_differ(seqs)
+        names = {tuple(recorded.decision.features) for recorded in batch.decisions} - self._ids_of_names.keys()
+        new_names = {each: names_id(each) for each in names}
+        ids = {**self._ids_of_names, **new_names}
+        decisions = [rows.to_row(each, ids[tuple(each.decision.features)]) for each in batch.decisions]
+        try:
+            with self._writing() as connection:
+                if new_names:
+                    packed = [{"id": key, "names_json": encode_names(each)} for each, key in new_names.items()]
+                    connection.execute(self._insert_names, packed)
+                if decisions:
+                    connection.exec_driver_sql(self._insert_decisions, decisions)
+                _write_rest(connection, batch, seqs, self._insert_labels)
+        except IntegrityError:
+            known = self._select_in(statements.KNOWN_IDS, [row["transaction_id"] for row in decisions])
+            if known:
+                raise duplicate(row.transaction_id for row in known) from None
+            raise out_of_order(min(seqs), self.last_seq()) from None
+        self._ids_of_names |= new_names
+
+    def last_seq(self) -> int:
+        """The largest ``seq`` given so far; 0 when there is none."""
+        return int(self._scalar(statements.LAST_SEQ))
+
+    def checkpoint(self) -> int:
+        """The ``seq`` through which feature states are durable; 0 at the beginning."""
+        return int(self._scalar(statements.CHECKPOINT))
+
+    def save_checkpoint(self, seq: int) -> None:
+        """Move the checkpoint forward; a lower value than the stored one is ignored."""
+        with self._writing() as connection:
+            connection.execute(statements.ADVANCE_CHECKPOINT, {"to": seq})
+
+    def events_after(self, seq: int, limit: int) -> list[Event]:
+        """Transactions and labels with a larger ``seq``, in order, at most ``limit``."""
+        return [rows.event_from(row) for row in self._select(statements.EVENTS_AFTER, after=seq, limit=limit)]
+
+    def pending_labels(self) -> list[LabelEvent]:
+        """Labels of known transactions that have no ``seq`` yet (their ``seq`` field is 0), by label time."""
+        return [rows.label_event_from(row) for row in self._select(statements.PENDING_LABELS)]
+
+    def refs(self, transaction_ids: Sequence[str]) -> dict[str, TransactionRef]:
+        """Entities of decided or imported transactions, for joining labels."""
+        imported = map(rows.history_ref, self._select_in(statements.HISTORY_REFS, transaction_ids))
+        decided = map(rows.decided_ref, self._select_in(statements.DECIDED_REFS, transaction_ids))
+        return {ref.transaction_id: ref for ref in (*imported, *decided)}
+
+    def import_history(self, refs: Sequence[TransactionRef]) -> None:
+        """Remember transactions that were never decided here; those known already keep their entities."""
+        with self._writing() as connection:
+            for start in range(0, len(refs), _ROWS_A_STATEMENT):
+                chunk = refs[start : start + _ROWS_A_STATEMENT]
+                connection.execute(self._insert_history, [rows.history_row(ref) for ref in chunk])
+
+    def labels(self, transaction_ids: Sequence[str]) -> dict[str, LabelHistory]:
+        """Label histories of the transactions that have any."""
+        found: dict[str, list[Label]] = {}
+        for row in self._select_in(statements.LABELS, transaction_ids):
+            found.setdefault(row.transaction_id, []).append(rows.label_from(row))
+        return {key: LabelHistory(key, tuple(history)) for key, history in found.items()}
+
+    def unforwarded(self, limit: int) -> list[Recorded]:
+        """Decisions made over REST that were not yet handed to the transactions topic, oldest first."""
+        return self._recorded(self._select(statements.UNFORWARDED, limit=limit))
+
+    def mark_forwarded(self, transaction_ids: Sequence[str]) -> None:
+        """Record that these were handed over."""
+        with self._writing() as connection:
+            for ids in _chunks(transaction_ids):
+                connection.execute(statements.MARK_FORWARDED, {"ids": ids})
+
+    def count(self) -> int:
+        """How many decisions are recorded."""
+        return int(self._scalar(statements.COUNT))
+
+    def close(self) -> None:
+        """Release connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with translated(self._engine.url), self._engine.begin() as connection:
+            yield connection
+
+    def _select(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
+        with translated(self._engine.url), self._reader.connect() as connection:
+            return connection.execute(statement, parameters).all()
+
+    def _select_in(self, statement: Executable, ids: Sequence[str]) -> list[Row[Any]]:
+        return [row for chunk in _chunks(ids) for row in self._select(statement, ids=chunk)]
+
+    def _scalar(self, statement: Executable, **parameters: Any) -> Any:
+        found = self._select(statement, **parameters)
+        return found[0][0] if found else None
+
+    def _recorded(self, found: Sequence[Row[Any]]) -> list[Recorded]:
+        unknown = {row.feature_names for row in found} - self._names.keys()
+        if unknown:
+            for row in self._select(statements.NAMES, ids=list(unknown)):
+                self._names[row.id] = decode_names(row.names_json)
+        return [rows.recorded_from(row, self._names[row.feature_names]) for row in found]
+
+
+def _write_rest(connection: Connection, batch: LedgerBatch, seqs: list[int], insert_labels: Executable) -> None:
+    """Everything but the decisions themselves, which come first so that a duplicate is told as one."""
+    if seqs:
+        moved = connection.execute(statements.ADVANCE_SEQ, {"first": min(seqs), "last": max(seqs)})
+        if not moved.rowcount:
+            raise out_of_order(min(seqs), connection.execute(statements.LAST_SEQ).scalar_one())
+    for transaction_id, seq in batch.placed:
+        if not connection.execute(statements.PLACE, {"id_": transaction_id, "seq_": seq}).rowcount:
+            raise not_waiting("The decision", transaction_id)
+    if batch.labels:
+        connection.execute(insert_labels, [rows.label_row(label) for label in batch.labels])
+    for event in batch.folded_labels:
+        named = {"id_": event.transaction_id, "is_fraud_": event.is_fraud, "seq_": event.seq}
+        named["label_time_us_"] = epoch_us(event.label_time)
+        if not connection.execute(statements.PLACE_LABEL, named).rowcount:
+            raise not_waiting("The label", event.transaction_id)
+
+
+def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    distinct = list(dict.fromkeys(ids))
+    for start in range(0, len(distinct), _IDS_A_STATEMENT):
+        yield distinct[start : start + _IDS_A_STATEMENT]
