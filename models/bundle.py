@@ -1,0 +1,156 @@
+"""The model bundle: a directory that holds everything one model version needs, and nothing that can run code.
+
+Files: ``manifest.json``, the model in its library's safe format, and ``probes.json``, a few rows with the log-odds they
+had when the bundle was written (the smoke test). Each file's bytes are read once, hashed, and only then parsed.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from features.errors import BundleError
+from models import lightgbm_scorer, manifest, xgboost_scorer
+from models.calibrated_model import CalibratedModel, Explanation
+from models.lightgbm_scorer import LightGBMScorer
+from models.manifest import RECOVER, Manifest
+from models.scorer import Matrix, Vector
+from models.xgboost_scorer import XGBoostScorer
+
+PROBES_FILE = "probes.json"
+SMOKE_TOLERANCE = 1e-6  # log-odds, absolute and relative; libraries may round differently between versions
+MAX_FILE_BYTES = 512 * 2**20
+
+BUNDLE_FILES = frozenset({manifest.FILE_NAME, PROBES_FILE, lightgbm_scorer.FILE_NAME, xgboost_scorer.FILE_NAME})
+
+_READERS: dict[str, tuple[str, Callable[[bytes, str], LightGBMScorer | XGBoostScorer]]] = {
+    "lightgbm": (lightgbm_scorer.FILE_NAME, lightgbm_scorer.from_bytes),
+    "xgboost": (xgboost_scorer.FILE_NAME, xgboost_scorer.from_bytes),
+}
+
+
+class Probes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows to score before serving (missing values are null) and the calibrated log-odds expected of them."""
+
+    features: list[list[float | None]]
+    log_odds: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A checked model, ready to serve. Matrices have shape (n, f), float32, columns in ``feature_names`` order."""
+
+    model: CalibratedModel
+    manifest: Manifest
+    probes: Probes
+
+    @property
+    def version(self) -> str:
+        """Short content hash of what is served, for example ``lightgbm-3f2a9c1b04de``."""
+        return self.manifest.model_version
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names and order of the columns."""
+        return self.manifest.feature_names
+
+    def log_odds(self, features: Matrix) -> Vector:
+        """Calibrated log-odds of fraud, shape (n,), float64."""
+        return self.model.log_odds(features)
+
+    def score(self, features: Matrix) -> Vector:
+        """Calibrated probability of fraud, shape (n,), float64."""
+        return self.model.score(features)
+
+    def explain(self, features: Matrix) -> Explanation:
+        """TreeSHAP attributions that add up to the served log-odds."""
+        return self.model.explain(features)
+
+    def smoke_test(self) -> None:
+        """Score the probes; raise `BundleError` unless they come out as when the bundle was written."""
+        rows = np.array(self.probes.features, dtype=np.float32)  # null becomes NaN
+        got, expected = self.log_odds(rows), np.array(self.probes.log_odds)
+        close = np.isclose(got, expected, rtol=SMOKE_TOLERANCE, atol=SMOKE_TOLERANCE)
+        if not close.all():
+            raise BundleError(
+                f"Bundle {self.version} failed its smoke test: {np.count_nonzero(~close)} of {len(expected)} probes "
+                f"scored differently, by up to {np.abs(got - expected).max():.3g} log-odds.",
+                remedy=f"It was written with {self.manifest.libraries}; install those, or train again.",
+            )
+
+
+def load_bundle(directory: Path, *, expect_features: Sequence[str] | None) -> Bundle:
+    """Read and check a bundle.
+
+    ``expect_features`` are the names, in order, of the columns it will be given; None skips that check (to look at a
+    bundle, not to serve it). Raises `BundleError` that says which file is wrong and how to recover.
+    """
+    content = manifest.decode(_read(directory, manifest.FILE_NAME, manifest.MAX_BYTES), _at(directory))
+    if expect_features is not None:
+        _check_features(content.feature_names, tuple(expect_features), directory)
+    if content.family not in _READERS:
+        raise BundleError(f"{_at(directory)} names the unknown model family {content.family!r}.", remedy=RECOVER)
+    model_file, reader = _READERS[content.family]
+    if set(content.files) != {model_file, PROBES_FILE}:
+        raise BundleError(
+            f"{_at(directory)} lists {sorted(content.files)}; expected {model_file} and {PROBES_FILE}.", remedy=RECOVER
+        )
+    raw = {name: _verified(directory, name, sha256) for name, sha256 in content.files.items()}
+    scorer = reader(raw[model_file], str(directory / model_file))
+    try:
+        probes = msgspec.json.decode(raw[PROBES_FILE], type=Probes)
+    except msgspec.DecodeError as error:
+        raise BundleError(f"{directory / PROBES_FILE} cannot be read: {error}.", remedy=RECOVER) from error
+    if scorer.width != len(content.feature_names):
+        raise BundleError(
+            f"{directory / model_file} expects {scorer.width} features; "
+            f"the manifest names {len(content.feature_names)}.",
+            remedy=RECOVER,
+        )
+    return Bundle(CalibratedModel(scorer, content.calibration), content, probes)
+
+
+def _check_features(has: tuple[str, ...], expected: tuple[str, ...], directory: Path) -> None:
+    if has == expected:
+        return
+    missing, extra = sorted(set(has) - set(expected)), sorted(set(expected) - set(has))
+    detail = f"needs {missing[:5]} and does not know {extra[:5]}" if missing or extra else "has them in another order"
+    raise BundleError(
+        f"The bundle {directory} was trained on other features: it {detail}.",
+        remedy="Train again with this version's features, or serve it with the version that made it.",
+    )
+
+
+def _verified(directory: Path, name: str, sha256: str) -> bytes:
+    content = _read(directory, name, MAX_FILE_BYTES)
+    if sha256_hex(content) != sha256:
+        raise BundleError(
+            f"{directory / name} does not match its hash in the manifest: it is damaged or was replaced.",
+            remedy=RECOVER,
+        )
+    return content
+
+
+def _read(directory: Path, name: str, limit: int) -> bytes:
+    path = directory / name
+    try:
+        # A link could point anywhere, and a bundle is copied as plain files.
+        if path.is_symlink() or not path.is_file():
+            raise BundleError(f"{path} is missing from the model bundle.", remedy=RECOVER)
+        if path.stat().st_size > limit:
+            raise BundleError(f"{path} is larger than {limit} bytes.", remedy=RECOVER)
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}.", remedy=RECOVER) from error
+
+
+def sha256_hex(content: bytes) -> str:
+    """Hash of a file's content as the manifest states it."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _at(directory: Path) -> str:
+    return str(directory / manifest.FILE_NAME)

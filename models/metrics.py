@@ -1,0 +1,100 @@
+"""Fraud metrics as functions of (truth, scores): always at the natural fraud rate, never on resampled rows.
+
+Truth is a bool array of shape (n,), scores a float array of shape (n,), higher meaning more suspicious.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn import metrics as sk  # type: ignore[import-untyped]  # scikit-learn ships no types
+
+from features.errors import DataError
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+def auc(is_fraud: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Area under the ROC curve: the chance that a fraud outranks a genuine payment, ties counting half."""
+    truth, values = _two_classes(is_fraud, scores)
+    return float(sk.roc_auc_score(truth, values, sample_weight=weights))
+
+
+def average_precision(is_fraud: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Average precision: the sum over thresholds of precision times the gain in recall (area under the PR curve)."""
+    truth, values = _two_classes(is_fraud, scores)
+    return float(sk.average_precision_score(truth, values, sample_weight=weights))
+
+
+def recall_at_fpr(
+    is_fraud: ArrayLike, scores: ArrayLike, rates: Sequence[float], weights: ArrayLike | None = None
+) -> list[float]:
+    """Largest share of frauds caught by a threshold that flags at most each of ``rates`` of genuine payments."""
+    truth, values = _two_classes(is_fraud, scores)
+    false_positive, true_positive, _ = sk.roc_curve(truth, values, drop_intermediate=False, sample_weight=weights)
+    last = np.searchsorted(false_positive, rates, side="right") - 1
+    return [float(recall) for recall in true_positive[last]]
+
+
+def value_detection_rate(is_fraud: ArrayLike, amounts: ArrayLike, flagged: ArrayLike) -> float:
+    """Share of the fraudulent amount that was flagged; amounts in one currency."""
+    truth, money, caught = np.asarray(is_fraud, bool), np.asarray(amounts, float), np.asarray(flagged, bool)
+    at_stake = float(money[truth].sum())
+    if at_stake <= 0:
+        raise DataError("No fraudulent amount to detect.", remedy="Evaluate on a window that contains frauds.")
+    return float(money[truth & caught].sum()) / at_stake
+
+
+def brier(is_fraud: ArrayLike, probabilities: ArrayLike) -> float:
+    """Mean squared difference between probability and outcome (Brier 1950)."""
+    truth, values = np.asarray(is_fraud, float), np.asarray(probabilities, float)
+    return float(np.mean((values - truth) ** 2))
+
+
+def expected_calibration_error(is_fraud: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> float:
+    """Mean |observed rate - mean probability| over ``bins`` bins of equal mass, weighted by their rows."""
+    truth, values = np.asarray(is_fraud, float), np.asarray(probabilities, float)
+    order = np.argsort(values, kind="stable")
+    parts = [part for part in np.array_split(order, min(bins, len(order))) if len(part)]
+    return float(sum(abs(truth[part].sum() - values[part].sum()) for part in parts)) / len(order)
+
+
+def card_precision_at_k(
+    days: ArrayLike, cards: ArrayLike, scores: ArrayLike, is_fraud: ArrayLike, k: int = 100
+) -> float:
+    """Card precision@k (Dal Pozzolo et al.; Fraud Detection Handbook, chapter 4): the analysts' view.
+
+    Each day, cards are ranked by their highest score and the first ``k`` investigated; precision is the share of ``k``
+    that were truly compromised that day. Cards found leave the following days. Returns the mean over days. Equal
+    scores rank in order of the card's first appearance.
+    """
+    day, score, truth = np.asarray(days), np.asarray(scores, float), np.asarray(is_fraud, bool)
+    _, card = np.unique(np.asarray(cards), return_inverse=True)
+    found = np.zeros(int(card.max()) + 1, bool)
+    precisions = []
+    for today in np.unique(day):
+        rows = np.flatnonzero((day == today) & ~found[card])
+        present, first = np.unique(card[rows], return_index=True)
+        present = present[np.argsort(first, kind="stable")]
+        highest, compromised = np.full(len(found), -np.inf), np.zeros(len(found), bool)
+        np.maximum.at(highest, card[rows], score[rows])
+        np.logical_or.at(compromised, card[rows], truth[rows])
+        investigated = present[np.argsort(-highest[present], kind="stable")[:k]]
+        hits = investigated[compromised[investigated]]
+        found[hits] = True
+        precisions.append(len(hits) / k)
+    return float(np.mean(precisions))
+
+
+def _two_classes(is_fraud: ArrayLike, scores: ArrayLike) -> tuple[Bools, Floats]:
+    truth, values = np.asarray(is_fraud, bool), np.asarray(scores, float)
+    frauds = int(truth.sum())
+    if frauds in {0, len(truth)}:
+        raise DataError(
+            f"Ranking metrics need both classes; {frauds} of {len(truth)} rows are fraud.",
+            remedy="Evaluate on a longer window.",
+        )
+    if not np.isfinite(values).all():
+        raise DataError("Scores contain NaN or infinity.", remedy="Check the features and the model bundle.")
+    return truth, values

@@ -1,0 +1,45 @@
+"""Reason codes: the features that raised a score most, in words an analyst can use."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from features.catalogue import FEATURES
+
+_TEXTS = {feature.name: feature.reason for feature in FEATURES}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason. ``code`` is stable and machine-readable; ``attribution`` is in log-odds; a missing value is None."""
+
+    code: str
+    text: str
+    attribution: float
+    value: float | None
+
+
+def reason_code(name: str) -> str:
+    """The stable code of a feature: ``merchant_fraud_rate_7d`` becomes ``MERCHANT_FRAUD_RATE_7D``."""
+    return name.upper()
+
+
+def reason_codes(attributions: ArrayLike, values: ArrayLike, names: Sequence[str], k: int = 3) -> list[Reason]:
+    """Return up to ``k`` reasons for a high score, strongest first; attributions that lower it are no reasons.
+
+    ``attributions`` and ``values`` are one row of `models.calibrated_model.Explanation` and of the feature matrix,
+    shape (f,), in the order of ``names``. Features that say the same thing in words (one habit over several windows)
+    count once, by the strongest: an analyst who reads one phrase three times has learnt one thing.
+    """
+    strength, value = np.asarray(attributions, float), np.asarray(values, float)
+    reasons: dict[str, Reason] = {}
+    for index in np.argsort(-strength, kind="stable"):
+        if len(reasons) == k or strength[index] <= 0:
+            break
+        name = names[index]
+        text = _TEXTS.get(name, name.replace("_", " "))
+        shown = None if np.isnan(value[index]) else float(value[index])
+        reasons.setdefault(text, Reason(reason_code(name), text, float(strength[index]), shown))
+    return list(reasons.values())

@@ -1,0 +1,181 @@
+import json
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+import pytest
+
+from features.errors import BundleError, ConfigurationError
+from models import bundle_writer, manifest
+from models.bundle import load_bundle
+from models.bundle_writer import BundleParts, save_bundle
+from models.calibrated_model import CalibratedModel
+from models.calibration import Platt
+from models.manifest import DataSummary
+
+CREATED = datetime(2030, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def parts(scorer, rows, names):
+    return BundleParts(
+        model=CalibratedModel(scorer, Platt(0.9, -0.3)),
+        feature_names=names,
+        data=DataSummary(start=CREATED, end=CREATED, as_of=CREATED, rows=10, frauds=2, sha256="0" * 64),
+        metrics={"test": {"average_precision": 0.7}},
+        probes=rows[:8],
+    )
+
+
+@pytest.fixture
+def saved(parts, tmp_path):
+    return save_bundle(tmp_path / "model", parts, created_at=CREATED)
+
+
+def model_file(directory):
+    return next(path for path in directory.iterdir() if path.name.startswith("model."))
+
+
+def reseal(directory, **changes):
+    """Edit the manifest as somebody would who can compute checksums."""
+    path = directory / "manifest.json"
+    content = msgspec.json.decode(path.read_bytes(), type=manifest.Manifest)
+    path.write_bytes(manifest.encode(manifest.sealed(msgspec.structs.replace(content, **changes))))
+
+
+def test_serves_what_was_saved(saved, parts, rows, names, tmp_path):
+    loaded = load_bundle(tmp_path / "model", expect_features=names)
+    np.testing.assert_array_equal(loaded.log_odds(rows), parts.model.log_odds(rows))
+    np.testing.assert_array_equal(loaded.score(rows), parts.model.score(rows))
+    explanation = loaded.explain(rows)
+    total = explanation.base + explanation.attributions.sum(axis=1)
+    np.testing.assert_allclose(total, loaded.log_odds(rows), rtol=1e-6, atol=1e-9)
+    loaded.smoke_test()
+    assert loaded.feature_names == names
+    assert loaded.manifest.metrics["test"]["average_precision"] == 0.7
+    assert loaded.manifest.created_at == CREATED
+
+
+def test_version_names_what_is_served(saved, parts, tmp_path):
+    later = save_bundle(tmp_path / "again", parts, created_at=datetime(2031, 1, 1, tzinfo=UTC))
+    assert later.version == saved.version
+    assert later.version.startswith(parts.model.scorer.family + "-")
+    recalibrated = msgspec.structs.replace(parts.model.calibration, intercept=0.0)
+    other = BundleParts(
+        CalibratedModel(parts.model.scorer, recalibrated), parts.feature_names, parts.data, parts.metrics, parts.probes
+    )
+    assert save_bundle(tmp_path / "other", other, created_at=CREATED).version != saved.version
+
+
+def test_saving_again_replaces_the_bundle_and_leaves_nothing_behind(saved, parts, tmp_path):
+    model_file(tmp_path / "model").unlink()
+    save_bundle(tmp_path / "model", parts, created_at=CREATED).smoke_test()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_failed_save_leaves_the_old_bundle(saved, parts, names, tmp_path, monkeypatch):
+    def no_space(_path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(bundle_writer, "_sync", no_space)
+    with pytest.raises(OSError, match="No space"):
+        save_bundle(tmp_path / "model", parts, created_at=CREATED)
+    assert load_bundle(tmp_path / "model", expect_features=names).version == saved.version
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_other_directories_are_not_overwritten(parts, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ConfigurationError, match="not a model bundle"):
+        save_bundle(tmp_path, parts, created_at=CREATED)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_missing_directory_is_refused(tmp_path):
+    with pytest.raises(BundleError, match=r"manifest\.json is missing"):
+        load_bundle(tmp_path / "nowhere", expect_features=None)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "probes.json", "model"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "deleted", "emptied", "linked"])
+def test_damaged_file_is_refused_by_name(saved, names, tmp_path, name, damage):
+    path = model_file(tmp_path / "model") if name == "model" else tmp_path / "model" / name
+    content = path.read_bytes()
+    middle = len(content) // 2
+    if damage == "truncated":
+        path.write_bytes(content[:middle])
+    elif damage == "flipped":
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    elif damage == "emptied":
+        path.write_bytes(b"")
+    elif damage == "linked":
+        path.rename(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere")
+    else:
+        path.unlink()
+    with pytest.raises(BundleError, match=path.name) as caught:
+        load_bundle(tmp_path / "model", expect_features=names)
+    assert "ringfence train" in caught.value.remedy
+
+
+@pytest.mark.parametrize("content", [b"\x80\x04\x95\x00pickle", b"#!/bin/sh\n"])
+def test_foreign_model_file_is_refused_even_with_a_matching_hash(saved, names, tmp_path, content):
+    path = model_file(tmp_path / "model")
+    path.write_bytes(content)
+    files = saved.manifest.files | {path.name: bundle_writer.sha256_hex(content)}
+    reseal(tmp_path / "model", files=files)
+    with pytest.raises(BundleError, match=path.name):
+        load_bundle(tmp_path / "model", expect_features=names)
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/etc/passwd", "model.pkl/../x.txt", ".hidden", "a b.txt", ""])
+def test_path_traversal_is_refused(saved, names, tmp_path, name):
+    reseal(tmp_path / "model", files=saved.manifest.files | {name: "0" * 64})
+    with pytest.raises(BundleError, match="not a plain file name"):
+        load_bundle(tmp_path / "model", expect_features=names)
+
+
+def test_extra_artefact_is_refused(saved, names, tmp_path):
+    reseal(tmp_path / "model", files=saved.manifest.files | {"extra.pkl": "0" * 64})
+    with pytest.raises(BundleError, match=r"lists .*extra\.pkl"):
+        load_bundle(tmp_path / "model", expect_features=names)
+
+
+def test_edited_metrics_are_noticed(saved, names, tmp_path):
+    path = tmp_path / "model" / "manifest.json"
+    path.write_text(path.read_text().replace("0.7", "0.9"))
+    with pytest.raises(BundleError, match="checksum"):
+        load_bundle(tmp_path / "model", expect_features=names)
+
+
+@pytest.mark.parametrize("found", [2, None, "1"])
+def test_unknown_format_is_refused(saved, names, tmp_path, found):
+    path = tmp_path / "model" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": found}))
+    with pytest.raises(BundleError, match="this version reads format 1"):
+        load_bundle(tmp_path / "model", expect_features=names)
+
+
+def test_unknown_family_is_refused(saved, names, tmp_path):
+    reseal(tmp_path / "model", family="catboost")
+    with pytest.raises(BundleError, match="unknown model family 'catboost'"):
+        load_bundle(tmp_path / "model", expect_features=names)
+
+
+def test_other_features_are_refused(saved, names, tmp_path):
+    with pytest.raises(BundleError, match=r"needs \['noise'\] and does not know \['entropy'\]"):
+        load_bundle(tmp_path / "model", expect_features=["entropy" if name == "noise" else name for name in names])
+    with pytest.raises(BundleError, match="another order"):
+        load_bundle(tmp_path / "model", expect_features=names[::-1])
+
+
+def test_width_must_match_the_model(saved, names, tmp_path):
+    reseal(tmp_path / "model", feature_names=(*names, "one_more"))
+    with pytest.raises(BundleError, match="expects 5 features; the manifest names 6"):
+        load_bundle(tmp_path / "model", expect_features=None)
+
+
+def test_smoke_test_notices_other_scores(saved, tmp_path):
+    reseal(tmp_path / "model", calibration=Platt(0.9, -0.31))
+    with pytest.raises(BundleError, match="failed its smoke test: 8 of 8"):
+        load_bundle(tmp_path / "model", expect_features=None).smoke_test()

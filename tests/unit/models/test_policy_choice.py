@@ -1,0 +1,65 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from features.errors import DataError
+from models.policy import Costs, Policy
+from models.policy_choice import choose_policy, cost
+
+COSTS = Costs(fraud_loss_share=1.0, review_cost=4.0, catch_rate=0.75, false_decline_cost=20.0)
+
+
+def test_cost_by_hand():
+    verdicts = ["approve", "approve", "review", "review", "decline", "decline"]
+    fraud = [True, False, True, False, True, False]
+    # 100 lost + 0, 4 + 100 * .25 missed, 4, 0, 20 for the false decline.
+    assert cost(verdicts, [100] * 6, fraud, COSTS) == pytest.approx(100 + 29 + 4 + 20)
+
+
+def window(rows=60, seed=0):
+    random = np.random.default_rng(seed)
+    score = random.integers(1, 30, rows) / 31  # with ties
+    return score, random.lognormal(4, 1, rows), random.random(rows) < score**2
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_pair_of_thresholds_costs_less(seed):
+    score, amount, fraud = window(seed=seed)
+    chosen = choose_policy(score, amount, fraud, COSTS)
+
+    def total(review, decline):
+        verdicts = [
+            Policy(review=review, decline=decline, costs=COSTS).decide(s, a) for s, a in zip(score, amount, strict=True)
+        ]
+        return cost(verdicts, amount, fraud, COSTS)
+
+    candidates = [*np.unique(score), 1.0]
+    least = min(total(*pair) for pair in itertools.combinations_with_replacement(candidates, 2))
+    assert total(chosen.review, chosen.decline) == pytest.approx(least)
+
+
+def test_dear_reviews_leave_none():
+    score, amount, fraud = window(400)
+    dear = choose_policy(score, amount, fraud, Costs(review_cost=1e6))
+    assert dear.review == dear.decline
+
+
+def test_no_fraud_touches_nobody():
+    score, amount, fraud = window()
+    assert choose_policy(score, amount, np.zeros_like(fraud), COSTS).review == 1.0
+
+
+@pytest.mark.parametrize(
+    ("score", "amount", "fraud"),
+    [
+        ([], [], []),
+        ([0.5], [1.0, 2.0], [True]),
+        ([np.nan], [1.0], [True]),
+        ([0.5], [-1.0], [True]),
+        ([3.0], [1.0], [True]),
+    ],
+)
+def test_nonsense_is_refused(score, amount, fraud):
+    with pytest.raises(DataError):
+        choose_policy(score, amount, fraud, COSTS)
