@@ -1,0 +1,25 @@
+"""All commands in one place."""
+
+import typer
+
+from services.cli import data, demo, dlq, doctor, run
+
+app = typer.Typer(
+    help="Real-time payment-fraud scoring.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+serve = typer.Typer(help="Start a REST service.", no_args_is_help=True)
+dead_letters = typer.Typer(help="List, show and replay what could not be scored.", no_args_is_help=True)
+
+for command in (demo.demo, data.simulate, data.train, data.evaluate, run.worker, run.score, run.send, doctor.doctor):
+    app.command()(command)
+serve.command("score")(run.serve_score)
+serve.command("explain")(run.serve_explain)
+dead_letters.command("list")(dlq.list_)
+dead_letters.command()(dlq.show)
+dead_letters.command()(dlq.replay)
+app.add_typer(serve, name="serve")
+app.add_typer(dead_letters, name="dlq")

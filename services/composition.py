@@ -1,0 +1,66 @@
+"""The composition root: settings and a state directory in, ready-made collaborators out."""
+
+from typing import TYPE_CHECKING
+
+from features.engine import FeatureEngine
+from features.errors import ConfigurationError
+from services.champion import champion, policy
+from services.settings import Settings
+from services.state_directory import StateDirectory
+from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, TRANSACTIONS, Broker
+from streaming.brokers.kafka_python import KafkaBroker
+from streaming.ledgers.sql import SqlLedger, open_ledger
+from streaming.scoring import Scoring
+
+if TYPE_CHECKING:
+    from features.stores.feast_store import FeastStore
+
+WORKER_GROUP = "ringfence-worker"
+
+
+class Root:
+    """Builds each collaborator from the settings when it is asked for."""
+
+    def __init__(self, settings: Settings, state: StateDirectory) -> None:
+        self.settings = settings
+        self.state = state
+
+    def feature_store(self) -> "FeastStore":
+        """Open Feast on Redis where a URL is set, on SQLite in the state directory otherwise."""
+        # Feast takes seconds to import: only processes that open it pay for that.
+        from features.stores.feast_store import open_feast  # noqa: PLC0415
+
+        url = self.settings.redis_url
+        return open_feast(self.state.feature_store, redis_url=url.get_secret_value() if url else None)
+
+    def ledger(self) -> SqlLedger:
+        """Open the ledger and bring its schema up to date."""
+        url = self.settings.ledger_url
+        return open_ledger(url.get_secret_value() if url else f"sqlite:///{self.state.ledger}")
+
+    @property
+    def bootstrap(self) -> str:
+        """Address of the broker: the setting, or the one that a running demo has left; `ConfigurationError` if none."""
+        if self.settings.kafka_bootstrap:
+            return self.settings.kafka_bootstrap
+        if self.state.bootstrap.exists():
+            return self.state.bootstrap.read_text().strip()
+        raise ConfigurationError(
+            "KAFKA_BOOTSTRAP is not set and no demo is running on this state directory.",
+            remedy="Set it to host:port of a Kafka broker.",
+        )
+
+    def broker(self) -> KafkaBroker:
+        """Connect to Kafka."""
+        return KafkaBroker(self.bootstrap)
+
+    def topics(self, broker: Broker) -> None:
+        """Create the topics that do not exist yet."""
+        count = self.settings.partitions
+        broker.ensure_topics({TRANSACTIONS: count, DECISIONS: count, LABELS: count, DEAD_LETTER: 1})
+
+    def scoring(self) -> Scoring:
+        """Load the champion and its policy over the feature store."""
+        bundle, rules = champion(self.state), policy(self.state)
+        timeout_s = self.settings.store_timeout_ms / 1000
+        return Scoring(FeatureEngine(), self.feature_store(), bundle, rules, store_timeout_s=timeout_s)

@@ -1,0 +1,75 @@
+"""Makes a state directory ready to serve: features back-filled, model trained, labels to come announced."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pandas as pd
+
+from features.errors import StateError
+from services.composition import Root
+from services.demo.source import Source
+from services.training import train_and_install
+from streaming.ledger import Ledger, TransactionRef
+
+Progress = Callable[[int, int], None]
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What a state directory was prepared from; written last, so that its presence means that all else is there."""
+
+    fingerprint: str
+
+
+def is_prepared(directory: Path, source: Source) -> bool:
+    """Tell whether the directory is ready for ``source``; raises `StateError` when it was made for other data."""
+    path = directory / "prepared.json"
+    if not path.exists():
+        return False
+    try:
+        prepared = msgspec.json.decode(path.read_bytes(), type=Prepared)
+    except msgspec.DecodeError:
+        raise StateError(f"{path} is damaged.", remedy=_start_over(directory)) from None
+    if prepared.fingerprint != source.fingerprint:
+        raise StateError(
+            f"{directory.parent} was prepared from other data than {source.name} at this split.",
+            remedy=_start_over(directory),
+        )
+    return True
+
+
+def prepare(
+    root: Root, directory: Path, source: Source, fold: Progress, fit: Callable[[str, float], None], load: Progress
+) -> None:
+    """Train on what was known at the split and leave the online store as if the history had been live."""
+    history = source.history
+    trained = train_and_install(root.state, history, as_of=source.split, fold_progress=fold, train_progress=fit)
+    store = root.feature_store()
+    store.bulk_load(trained.history.states, history["event_time"].iloc[-1].to_pydatetime(), progress=load)
+    store.close()
+    ledger = root.ledger()
+    announce(ledger, history)
+    ledger.close()
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "prepared.json").write_bytes(msgspec.json.encode(Prepared(source.fingerprint)))
+
+
+def announce(ledger: Ledger, history: pd.DataFrame) -> None:
+    """Tell the ledger of transactions whose label was not known yet when the history ended."""
+    end = history["event_time"].iloc[-1]
+    open_rows = history[~(history["label_time"] <= end)]
+    times = open_rows["event_time"].dt.as_unit("us").astype("int64")
+    columns = [open_rows[name].astype(object).where(open_rows[name].notna(), None) for name in _ENTITY_COLUMNS]
+    ledger.import_history(
+        [
+            TransactionRef(key, int(time), *entities)
+            for key, time, *entities in zip(open_rows["transaction_id"], times, *columns, strict=True)
+        ]
+    )
+
+
+_ENTITY_COLUMNS = ("card_id", "merchant_id", "device_id", "ip")
+
+
+def _start_over(directory: Path) -> str:
+    return f"Start over with another --state directory, or delete {directory.parent}."

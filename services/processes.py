@@ -1,0 +1,128 @@
+"""The long-running processes: the stream worker and the REST services, each opened, warmed up, run and drained."""
+
+import signal
+from threading import Event as Flag
+
+import structlog
+
+from features.errors import BundleError
+from models.bundle import Bundle
+from monitoring.exposition import serve_operations
+from monitoring.logs import configure_logging
+from monitoring.metrics import Metrics
+from services.auth import load_or_create_token
+from services.champion import bundle_of
+from services.composition import WORKER_GROUP, Root
+from services.explain_app import create_explain_app
+from services.score_app import create_score_app
+from services.serving import run
+from services.settings import Settings
+from streaming.broker import LABELS, TRANSACTIONS
+from streaming.direct import DirectScoring
+from streaming.explaining import Explaining
+from streaming.forwarder import Forwarder
+from streaming.scoring import Scoring
+from streaming.worker import Worker, WorkerLimits
+
+log = structlog.get_logger(__name__)
+
+
+def run_worker(root: Root) -> None:
+    """Consume transactions and labels until SIGTERM or Ctrl-C, then finish the micro-batch in hand."""
+    stop = Flag()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    settings, metrics, token = _begin(root, "worker")
+    waiting = ["warming up"]
+    operations = serve_operations(
+        metrics.registry,
+        token=token,
+        live=list,
+        ready=lambda: waiting,
+        host=settings.host,
+        port=settings.worker_port,
+    )
+    broker = root.broker()
+    root.topics(broker)
+    worker = Worker(
+        consumer=broker.consumer([TRANSACTIONS, LABELS], WORKER_GROUP),
+        open_producer=broker.producer,
+        ledger=root.ledger(),
+        scoring=_warm(root, metrics),
+        metrics=metrics,
+        limits=WorkerLimits(batch=settings.batch, refuse_future=not settings.allow_past_and_future),
+    )
+    waiting[:] = ["waiting for partitions"]
+    while not stop.is_set() and not worker.has_partitions:
+        worker.step()
+    waiting.clear()
+    metrics.ready(True)
+    log.info("working", bootstrap=root.bootstrap, port=operations.port)
+    worker.run(stop)
+    metrics.ready(False)
+    worker.close()
+    broker.close()
+    operations.close()
+    log.info("stopped")
+
+
+def run_score_service(root: Root) -> None:
+    """Serve scores until SIGTERM; what was decided is handed to the worker, or kept in the ledger until it can be."""
+    settings, metrics, token = _begin(root, "score")
+    scoring, ledger, broker = _warm(root, metrics), root.ledger(), root.broker()
+    root.topics(broker)
+    forwarder = Forwarder(ledger, broker.producer)
+    forwarder.start()
+    metrics.ready(True)
+    app = create_score_app(
+        DirectScoring(scoring, ledger, metrics=metrics, on_recorded=forwarder.wake),
+        metrics,
+        token,
+        list,
+        refuse_future=not settings.allow_past_and_future,
+    )
+    run(app, settings.host, settings.score_port)
+    forwarder.close()
+    scoring.close()
+    ledger.close()
+    broker.close()
+
+
+def run_explain_service(root: Root) -> None:
+    """Serve explanations until SIGTERM."""
+    settings, metrics, token = _begin(root, "explain")
+    scoring, ledger = _warm(root, metrics), root.ledger()
+
+    def bundle_for(version: str) -> Bundle | None:
+        try:
+            return bundle_of(root.state, version)
+        except BundleError:
+            return None
+
+    metrics.ready(True)
+    app = create_explain_app(
+        Explaining(scoring, ledger, bundle_for=bundle_for),
+        metrics,
+        token,
+        list,
+        refuse_future=not settings.allow_past_and_future,
+    )
+    run(app, settings.host, settings.explain_port)
+    scoring.close()
+    ledger.close()
+
+
+def _begin(root: Root, service: str) -> tuple[Settings, Metrics, str]:
+    configure_logging(service, level=root.settings.log_level.upper())
+    token, created = load_or_create_token(root.state.token)
+    if created:
+        log.info("new bearer token", file=str(root.state.token))
+    return root.settings, Metrics(), token
+
+
+def _warm(root: Root, metrics: Metrics) -> Scoring:
+    scoring = root.scoring()
+    scoring.warm_up()
+    bundle = scoring.bundle
+    metrics.model(model_version=bundle.version, policy_version=scoring.policy.version, family=bundle.manifest.family)
+    return scoring

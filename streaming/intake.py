@@ -1,0 +1,154 @@
+"""The first step of a micro-batch: sort what arrived into what to decide, to repeat, to label and to set aside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from features.codec import content_hash, decode_label, decode_transaction, epoch_us, from_epoch_us
+from features.errors import DuplicateConflict, InvalidInput, InvalidLabel, RingfenceError
+from features.events import LabelEvent
+from features.label import Label
+from features.transaction import Transaction
+from streaming.broker import LABELS, Record
+from streaming.ledger import Ledger, Recorded, TransactionRef
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A transaction as it came in; ``known`` is its decision where REST took it before the worker did."""
+
+    transaction: Transaction
+    content_hash: str
+    known: Recorded | None = None
+
+
+@dataclass(slots=True)
+class Intake:
+    """A sorted micro-batch.
+
+    ``arrivals`` are to be folded, in order. ``repeats`` are ids seen before, whose first decision is sent again.
+    ``dead`` goes to the dead-letter queue with its reason.
+    """
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    repeats: list[str] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+    label_events: list[LabelEvent] = field(default_factory=list)
+    dead: list[tuple[Record, RingfenceError]] = field(default_factory=list)
+
+
+def take_in(records: Sequence[Record], ledger: Ledger, now: datetime | None) -> Intake:
+    """Decode, validate and deduplicate a micro-batch against itself and against the ledger.
+
+    ``now`` is the processing time that future event times are held against; None accepts any (replays).
+    """
+    intake = Intake()
+    transactions: list[tuple[Record, Transaction]] = []
+    labels: list[tuple[Record, Label]] = []
+    for record in records:
+        try:
+            if record.topic == LABELS:
+                labels.append((record, decode_label(record.value, now=now)))
+            else:
+                transactions.append((record, decode_transaction(record.value, now=now)))
+        except InvalidInput as refusal:
+            intake.dead.append((record, refusal))
+    if transactions:
+        _deduplicate(transactions, ledger, intake)
+    if labels:
+        _join_labels(labels, ledger, intake)
+    return intake
+
+
+def _deduplicate(transactions: Sequence[tuple[Record, Transaction]], ledger: Ledger, intake: Intake) -> None:
+    found = ledger.find([transaction.transaction_id for _, transaction in transactions])
+    hashes = {recorded.transaction.transaction_id: recorded.content_hash for recorded in found.values()}
+    placed = {key for key, recorded in found.items() if recorded.seq is not None}
+    for record, transaction in transactions:
+        key = transaction.transaction_id
+        digest = content_hash(transaction)
+        if hashes.setdefault(key, digest) != digest:
+            intake.dead.append((record, _conflict(key)))
+        elif key in placed:
+            intake.repeats.append(key)
+        else:
+            placed.add(key)
+            intake.arrivals.append(Arrival(transaction, digest, found.get(key)))
+
+
+def _conflict(transaction_id: str) -> DuplicateConflict:
+    return DuplicateConflict(
+        f"Transaction {transaction_id} was decided before with different content.",
+        remedy="The first decision stands; send the changed payment under an id of its own.",
+    )
+
+
+def _join_labels(labels: Sequence[tuple[Record, Label]], ledger: Ledger, intake: Intake) -> None:
+    """Find each label's transaction: among those decided or imported, or in this very micro-batch.
+
+    A label is known by transaction, source and time; one that comes again is dropped, one that contradicts what the
+    same source said at the same moment is set aside.
+    """
+    ids = [label.transaction_id for _, label in labels]
+    known = ledger.refs(ids)
+    said = {_identity(label): label for history in ledger.labels(ids).values() for label in history.labels}
+    fresh = {arrival.transaction.transaction_id: _ref(arrival.transaction) for arrival in intake.arrivals}
+    for record, label in labels:
+        before = said.setdefault(_identity(label), label)
+        if before is not label:
+            if before != label:
+                intake.dead.append((record, _contradiction(label)))
+            continue
+        ref = known.get(label.transaction_id) or fresh.get(label.transaction_id)
+        if ref is None:
+            intake.dead.append((record, _orphan(label)))
+            continue
+        intake.labels.append(label)
+        intake.label_events.append(_event(label, ref))
+
+
+def _identity(label: Label) -> tuple[str, str, datetime]:
+    return label.transaction_id, label.source, label.label_time
+
+
+def _ref(transaction: Transaction) -> TransactionRef:
+    return TransactionRef(
+        transaction_id=transaction.transaction_id,
+        event_time_us=epoch_us(transaction.event_time),
+        card_id=transaction.card_id,
+        merchant_id=transaction.merchant_id,
+        device_id=transaction.device_id,
+        ip=transaction.ip,
+    )
+
+
+def _event(label: Label, ref: TransactionRef) -> LabelEvent:
+    return LabelEvent(
+        seq=0,
+        transaction_id=label.transaction_id,
+        is_fraud=label.is_fraud,
+        label_time=label.label_time,
+        event_time=from_epoch_us(ref.event_time_us),
+        card_id=ref.card_id,
+        merchant_id=ref.merchant_id,
+        device_id=ref.device_id,
+        ip=ref.ip,
+    )
+
+
+def _orphan(label: Label) -> InvalidLabel:
+    return InvalidLabel(
+        "unknown_transaction",
+        f"There is no transaction {label.transaction_id} to label.",
+        field="transaction_id",
+        remedy="Replay this label once its transaction has been decided.",
+    )
+
+
+def _contradiction(label: Label) -> InvalidLabel:
+    return InvalidLabel(
+        "label_conflict",
+        f"The {label.source} of transaction {label.transaction_id} at that time said the opposite before.",
+        field="is_fraud",
+        remedy="A change of mind needs a later label_time; the last label wins.",
+    )

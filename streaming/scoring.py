@@ -1,0 +1,188 @@
+"""The use case that every transport shares: transactions in, decisions out.
+
+Feature states are read, folded and scored in one micro-batch. A store that does not answer in time never blocks a
+payment: its transactions are scored on what they carry themselves, marked ``degraded``, and never silently approved.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.engine import FeatureEngine
+from features.errors import StoreUnavailable
+from features.events import Event, TransactionEvent
+from features.store import Entity, FeatureStore
+from models.bundle import Bundle
+from models.decision import Decision, Verdict
+from models.policy import Policy
+from models.reasons import reason_codes
+from streaming.bounded_store import BoundedStore
+
+LATE_EVENT = "LATE_EVENT"  # later than the allowed lateness: scored, and flagged
+FEATURES_STAGE = "features"
+STORE_TIMEOUT_S = 0.05  # the store's share of the 100 ms
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the current processing time."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Decisions, one per `TransactionEvent` in order, and the states after the fold.
+
+    ``states`` is None when the store could not be read: there is nothing right to write back then.
+    """
+
+    decisions: list[Decision]
+    states: dict[Entity, dict[str, bytes]] | None
+
+
+class Scoring:
+    """Scores micro-batches of events against one model bundle and one policy."""
+
+    def __init__(
+        self,
+        engine: FeatureEngine,
+        store: FeatureStore,
+        bundle: Bundle,
+        policy: Policy,
+        *,
+        store_timeout_s: float = STORE_TIMEOUT_S,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._engine = engine
+        self._store = BoundedStore(store, store_timeout_s)
+        self._bundle = bundle
+        self._policy = policy
+        self._clock = clock
+
+    @property
+    def bundle(self) -> Bundle:
+        """The model bundle in use."""
+        return self._bundle
+
+    @property
+    def policy(self) -> Policy:
+        """The decision policy in use."""
+        return self._policy
+
+    def warm_up(self) -> None:
+        """Compile the fold, open the store and score once, so that the first transaction pays for none of it."""
+        self._engine.warm_up()
+        self._store.warm_up()
+        self._bundle.smoke_test()
+
+    def decide(
+        self, events: Sequence[Event], *, stage_ms: dict[str, float] | None = None, with_history: bool = True
+    ) -> Scored:
+        """Fold ``events`` in order and decide each transaction among them.
+
+        Args:
+            events: transactions and labels in the order of their ``seq``.
+            stage_ms: milliseconds already spent on this micro-batch by earlier stages; entered into each decision.
+            with_history: False leaves the store alone, as if it did not answer.
+
+        """
+        watch = Stopwatch(stage_ms)
+        states = self._read(events) if with_history else None
+        watch.lap("store_read")
+        fold = self._engine.fold(events, states or {})
+        watch.lap("fold")
+        transactions = [event.transaction for event in events if isinstance(event, TransactionEvent)]
+        if not transactions:
+            return Scored([], fold.states if states is not None else None)
+        scores = self._bundle.score(fold.features)
+        watch.lap("model")
+        degraded = [
+            (FEATURES_STAGE,) if states is None or any(flag.startswith("corrupt_state") for flag in flags) else ()
+            for flags in fold.flags
+        ]
+        verdicts: list[Verdict] = [
+            self._policy.decide(float(score), transaction.amount, missing)
+            for score, transaction, missing in zip(scores, transactions, degraded, strict=True)
+        ]
+        reasons = self._reasons(fold.features, verdicts)
+        watch.lap("policy")
+        decided_at = self._clock()
+        decisions = [
+            Decision(
+                transaction_id=transaction.transaction_id,
+                decision=verdicts[row],
+                score=float(scores[row]),
+                reason_codes=reasons[row] + ((LATE_EVENT,) if "too_late" in fold.flags[row] else ()),
+                model_version=self._bundle.version,
+                policy_version=self._policy.version,
+                features=named_features(self._engine.names, fold.features[row]),
+                stage_ms=watch.stage_ms,
+                degraded=degraded[row],
+                event_time=transaction.event_time,
+                decided_at=decided_at,
+            )
+            for row, transaction in enumerate(transactions)
+        ]
+        return Scored(decisions, fold.states if states is not None else None)
+
+    def refold(self, events: Sequence[Event]) -> None:
+        """Bring feature states up to date with events decided earlier; states skip what they have applied already."""
+        states = self._store.read_patiently(self._engine.keys(events))
+        self.write(self._engine.fold(events, states).states, events)
+
+    def write(self, states: dict[Entity, dict[str, bytes]], events: Sequence[Event]) -> None:
+        """Make folded states durable."""
+        newest = max(e.transaction.event_time if isinstance(e, TransactionEvent) else e.event_time for e in events)
+        self._store.write(states, newest)
+
+    def close(self) -> None:
+        """Close the feature store."""
+        self._store.close()
+
+    def _read(self, events: Sequence[Event]) -> dict[Entity, dict[str, bytes]] | None:
+        try:
+            return self._store.read(self._engine.keys(events))
+        except StoreUnavailable:
+            return None
+
+    def _reasons(self, features: NDArray[np.float32], verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
+        """Explain what is not approved; an approval needs no reasons, and attributions are dear."""
+        reasons: list[tuple[str, ...]] = [()] * len(verdicts)
+        flagged = [row for row, verdict in enumerate(verdicts) if verdict != "approve"]
+        if flagged:
+            attributions = self._bundle.explain(features[flagged]).attributions
+            for row, attribution in zip(flagged, attributions, strict=True):
+                found = reason_codes(attribution, features[row], self._engine.names)
+                reasons[row] = tuple(reason.code for reason in found)
+        return reasons
+
+
+class Stopwatch:
+    """Laps in milliseconds, by stage."""
+
+    def __init__(self, stage_ms: dict[str, float] | None = None) -> None:
+        self.stage_ms: dict[str, float] = dict(stage_ms or {})
+        self._last = perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap on ``stage``."""
+        now = perf_counter()
+        self.stage_ms[stage] = round((now - self._last) * 1000, 3)
+        self._last = now
+
+    def skip(self) -> None:
+        """Start the next lap now; the time since the last one is booked elsewhere."""
+        self._last = perf_counter()
+
+
+def named_features(names: Sequence[str], row: NDArray[np.float32]) -> dict[str, float | None]:
+    """Return a feature row by name, missing values as None."""
+    return {
+        name: None if math.isnan(value) else value
+        for name, value in zip(names, row.astype(float).tolist(), strict=True)
+    }

@@ -1,0 +1,291 @@
+"""The stream worker: transactions and labels in, decisions out, nothing lost and nothing counted twice.
+
+One micro-batch takes these steps, in this order:
+
+1. poll       a micro-batch of records
+2. take in    decode, validate, deduplicate; what is wrong goes to the dead-letter queue
+3. decide     read feature states, fold, score, apply the policy; every event gets its ``seq``
+4. record     decisions, labels and their ``seq`` in the ledger, in one database transaction  → decisions are final
+5. publish    decisions and dead letters
+6. fold       write the new feature states                                                    → states are durable
+7. flush      wait until the broker has acknowledged everything published
+8. commit     offsets, a few times a second, and the ledger's checkpoint with them            → input is done with
+
+A crash before 4 leaves nothing behind: the records are delivered again. After 4 they are delivered again too, found in
+the ledger, and their first decision is published again. A crash between 4 and 6 leaves states behind the ledger:
+the next start folds what the ledger holds after its checkpoint, and each state skips what it has applied already.
+While the feature store is out of reach, decisions go on without history (``degraded``) and states are
+caught up in the same way once it answers.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from threading import Event as Flag
+from time import monotonic
+
+import msgspec
+import structlog
+
+from features.errors import BrokerUnavailable, DuplicateConflict, LedgerUnavailable, StoreUnavailable
+from features.events import Event, LabelEvent, TransactionEvent
+from features.store import Entity
+from models.decision import Decision
+from monitoring.metrics import Metrics
+from streaming.broker import DECISIONS, TRANSACTIONS, Consumer, Headers, Position, Producer, Record
+from streaming.dead_letter import dead_letter_record
+from streaming.intake import Intake, take_in
+from streaming.label_queue import LabelQueue
+from streaming.ledger import Ledger, LedgerBatch, Recorded
+from streaming.scoring import LATE_EVENT, Clock, Scoring, Stopwatch, utc_now
+
+log = structlog.get_logger(__name__)
+_encode = msgspec.json.Encoder().encode
+CATCH_UP_EVENTS = 512
+RETRY_S = 0.5
+LAG_INTERVAL_S = 5.0  # asking the broker for its end offsets takes a round trip
+REST_RACES = 5  # attempts at a batch that REST keeps recording transactions of
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLimits:
+    """Bounds of a micro-batch and of what is done between two commits; seconds and messages."""
+
+    batch: int = 64
+    wait_s: float = 0.02
+    commit_interval_s: float = 0.2
+    refuse_future: bool = True
+
+
+class Worker:
+    """The single writer of feature states."""
+
+    def __init__(
+        self,
+        *,
+        consumer: Consumer,
+        open_producer: Callable[[], Producer],
+        ledger: Ledger,
+        scoring: Scoring,
+        metrics: Metrics,
+        limits: WorkerLimits | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._consumer = consumer
+        self._open_producer = open_producer
+        self._producer: Producer | None = None
+        self._ledger = ledger
+        self._scoring = scoring
+        self._metrics = metrics
+        self._limits = limits or WorkerLimits()
+        self._clock = clock
+        self._unfinished: list[Record] = []
+        self._offsets: dict[Position, int] = {}
+        self._committed_at = self._lag_at = monotonic()
+        self._resume()
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether feature states hold everything that was decided."""
+        return self._durable == self._seq
+
+    def run(self, stop: Flag) -> None:
+        """Work until ``stop`` is set, then finish the micro-batch in hand and commit.
+
+        A ledger or broker that is out of reach holds the worker up, nothing else: the micro-batch is tried again.
+        """
+        while not stop.is_set():
+            try:
+                self.step()
+            except (LedgerUnavailable, BrokerUnavailable) as error:
+                log.error("cannot go on; trying again", error=str(error))
+                stop.wait(RETRY_S)
+        if not self._unfinished:
+            self.commit()
+
+    def step(self) -> int:
+        """Handle one micro-batch; return how many records it had."""
+        if self._unfinished:
+            self._resume()
+        if not self.caught_up:
+            self._catch_up()
+        records = self._unfinished or self._consumer.poll(self._limits.wait_s, self._limits.batch)
+        if records:
+            self._unfinished = records
+            self._handle(records)
+            self._flush()
+            self._unfinished = []
+            for record in records:
+                position = record.topic, record.partition
+                # A rebalance may deliver again what is finished but not committed: offsets only go up.
+                self._offsets[position] = max(record.offset + 1, self._offsets.get(position, 0))
+        if monotonic() - self._committed_at >= self._limits.commit_interval_s:
+            self.commit()
+        return len(records)
+
+    def commit(self) -> None:
+        """Commit the ledger's checkpoint and the offsets of finished micro-batches."""
+        if self._offsets:
+            self._ledger.save_checkpoint(self._durable)
+            self._consumer.commit(self._offsets)
+            self._offsets = {}
+        self._committed_at = monotonic()
+        if self._committed_at - self._lag_at >= LAG_INTERVAL_S:
+            self._lag_at = self._committed_at
+            self._metrics.consumer_lag(self._consumer.lag())
+
+    def close(self) -> None:
+        """Leave the consumer group and release everything the worker was given."""
+        self._consumer.close()
+        if self._producer is not None:
+            self._producer.close()
+        self._scoring.close()
+        self._ledger.close()
+
+    @property
+    def has_partitions(self) -> bool:
+        """Whether the consumer group has given this worker anything to read."""
+        return bool(self._consumer.lag())
+
+    def _flush(self) -> None:
+        """Step 7. What becomes of a producer whose flush failed is unknown: the next attempt opens another."""
+        if self._producer is None:
+            return
+        try:
+            self._producer.flush()
+        except BrokerUnavailable:
+            broken, self._producer = self._producer, None
+            with suppress(BrokerUnavailable):
+                broken.close()
+            raise
+
+    def _resume(self) -> None:
+        """Take up the order where the ledger left it."""
+        self._labels = LabelQueue(self._ledger.pending_labels())
+        self._seq = self._ledger.last_seq()
+        self._durable = max(getattr(self, "_durable", 0), self._ledger.checkpoint())
+
+    def _catch_up(self) -> None:
+        """Fold what the ledger holds beyond the durable states; give up for now if the store does not answer."""
+        try:
+            while events := self._ledger.events_after(self._durable, CATCH_UP_EVENTS):
+                self._scoring.refold(events)
+                self._durable = events[-1].seq
+            self._ledger.save_checkpoint(self._durable)
+            log.info("feature states caught up", seq=self._durable)
+        except StoreUnavailable as error:
+            log.warning("feature states are behind", seq=self._durable, error=str(error))
+
+    def _handle(self, records: Sequence[Record]) -> None:
+        """Steps 2 to 6. A transaction that REST records in between sends the micro-batch back to step 2."""
+        for _ in range(REST_RACES):
+            watch = Stopwatch()
+            with_history = self.caught_up
+            intake = take_in(records, self._ledger, self._clock() if self._limits.refuse_future else None)
+            watch.lap("intake")
+            events = self._order(intake)
+            scored = self._scoring.decide(events, stage_ms=watch.stage_ms, with_history=with_history)
+            watch.skip()
+            try:
+                outgoing = self._record(intake, events, scored.decisions)
+            except DuplicateConflict:
+                self._resume()
+                continue
+            watch.lap("ledger")
+            self._publish(intake, outgoing)
+            watch.lap("publish")
+            if with_history and scored.states is not None:
+                self._fold(scored.states, events)
+            watch.lap("store_write")
+            self._observe(records, intake, scored.decisions, watch.stage_ms)
+            return
+        raise LedgerUnavailable("The ledger keeps refusing a micro-batch as decided already.")
+
+    def _order(self, intake: Intake) -> list[Event]:
+        """Number what is to be folded: each label before the first transaction that may know of it."""
+        for label in intake.label_events:
+            self._labels.add(label)
+        events: list[Event] = []
+        for arrival in intake.arrivals:
+            due = self._labels.due(arrival.transaction.event_time)
+            events.extend(replace(label, seq=self._next_seq()) for label in due)
+            events.append(TransactionEvent(self._next_seq(), arrival.transaction))
+        return events
+
+    def _next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def _record(self, intake: Intake, events: Sequence[Event], decisions: Sequence[Decision]) -> list[Recorded]:
+        """Step 4; return the decision of every arrival, in order: the new one, or the one REST gave before."""
+        seqs = [event.seq for event in events if isinstance(event, TransactionEvent)]
+        outgoing = [
+            arrival.known or Recorded(arrival.transaction, arrival.content_hash, decision, "stream", seq)
+            for arrival, decision, seq in zip(intake.arrivals, decisions, seqs, strict=True)
+        ]
+        self._ledger.commit(
+            LedgerBatch(
+                decisions=[recorded for recorded in outgoing if recorded.seq is not None],
+                placed=[
+                    (r.transaction.transaction_id, seq) for r, seq in zip(outgoing, seqs, strict=True) if r.seq is None
+                ],
+                labels=intake.labels,
+                folded_labels=[event for event in events if isinstance(event, LabelEvent)],
+            )
+        )
+        return outgoing
+
+    def _publish(self, intake: Intake, outgoing: Sequence[Recorded]) -> None:
+        for recorded in outgoing:
+            self._send(recorded)
+        first = self._ledger.find(intake.repeats) if intake.repeats else {}
+        for transaction_id in intake.repeats:
+            self._send(first[transaction_id], headers=(("repeated", b"1"),))
+        for record, reason in intake.dead:
+            log.warning("dead letter", code=reason.code, topic=record.topic, offset=record.offset, error=str(reason))
+            letter = dead_letter_record(record, reason, self._clock())
+            self._put(letter.topic, letter.value, letter.key, letter.headers)
+
+    def _send(self, recorded: Recorded, headers: Headers = ()) -> None:
+        self._put(DECISIONS, _encode(recorded.decision), recorded.transaction.card_id.encode(), headers)
+
+    def _put(self, topic: str, value: bytes, key: bytes | None, headers: Headers) -> None:
+        if self._producer is None:
+            self._producer = self._open_producer()
+        self._producer.send(topic, value, key=key, headers=headers)
+
+    def _fold(self, states: dict[Entity, dict[str, bytes]], events: Sequence[Event]) -> None:
+        """Step 6; a store that does not answer leaves the states behind, to be caught up."""
+        if not events:
+            return
+        try:
+            self._scoring.write(states, events)
+        except StoreUnavailable as error:
+            log.warning("feature states are behind", seq=self._durable, error=str(error))
+        else:
+            self._durable = self._seq
+
+    def _observe(
+        self, records: Sequence[Record], intake: Intake, decisions: Sequence[Decision], stage_ms: dict[str, float]
+    ) -> None:
+        """Count the micro-batch."""
+        metrics, now = self._metrics, self._clock()
+        metrics.batch_size(len(records))
+        metrics.stages_ms(stage_ms | (decisions[0].stage_ms if decisions else {}))
+        metrics.duplicates(len(intake.repeats))
+        for _, reason in intake.dead:
+            metrics.dead_letter(reason.code)
+        for label in intake.labels:
+            metrics.labels(label.source)
+        for arrival, decision in zip(intake.arrivals, decisions, strict=True):
+            if arrival.known is None:
+                metrics.decided(decision.decision, "stream")
+            for stage in decision.degraded:
+                metrics.degraded(stage)
+            if LATE_EVENT in decision.reason_codes:
+                metrics.late_events()
+        for record in records:
+            if record.topic == TRANSACTIONS:
+                metrics.end_to_end(now.timestamp() - record.timestamp_ms / 1000)
+        if decisions:
+            metrics.event_time_lag((now - max(decision.event_time for decision in decisions)).total_seconds())

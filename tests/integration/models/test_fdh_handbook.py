@@ -1,0 +1,48 @@
+"""The Handbook's protocol on its own data; set FDH_DATA to the Parquet file of the Handbook's transactions."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from features.catalogue import NAMES
+from features.datasets.mapping import load_mapping
+from features.datasets.reader import read_table
+from features.replay import replay
+from models.fdh_protocol import evaluate_fdh, handbook_split
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def path():
+    value = os.environ.get("FDH_DATA")
+    if not value:
+        pytest.skip("FDH_DATA names no file")
+    return Path(value)
+
+
+def test_split_has_the_books_rows_and_frauds(path):
+    raw = pd.read_parquet(path, columns=["TX_DATETIME", "CUSTOMER_ID", "TX_FRAUD"])
+    table = pd.DataFrame(
+        {
+            "event_time": raw["TX_DATETIME"].dt.tz_localize("UTC"),
+            "card_id": raw["CUSTOMER_ID"],
+            "is_fraud": raw["TX_FRAUD"].astype("Int8"),
+        }
+    )
+    split = handbook_split(table)
+    assert (len(split.train), table["is_fraud"].iloc[split.train].sum()) == (67_240, 598)
+    assert (len(split.test), table["is_fraud"].iloc[split.test].sum()) == (58_264, 385)
+
+
+@pytest.mark.timeout(900)
+def test_better_than_the_book(path):
+    table = read_table(path, load_mapping("fdh")).table
+    report = evaluate_fdh(table, replay(table).features, names=NAMES)
+    # Two payments of amount zero in each week are no valid transactions; all frauds are there.
+    assert (report["train_frauds"], report["test_frauds"]) == (598, 385)
+    assert report["auc"] > 0.871
+    assert report["average_precision"] > 0.70
+    assert report["card_precision_at_100"] > 0.291

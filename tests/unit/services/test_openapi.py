@@ -1,0 +1,126 @@
+"""The OpenAPI document: complete, with examples that are true, and held against the services by a fuzzer."""
+
+import json
+
+import jsonschema_rs
+import msgspec
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import checks
+
+from features.codec import decode_transaction
+from services.openapi import portable
+from tests.unit.services.client import TOKEN
+from tests.unit.services.worlds import World
+
+WORLD = World()
+APPS = {"score": WORLD.score.app, "explain": WORLD.explain.app}
+DOCUMENTS = {name: msgspec.json.decode(msgspec.json.encode(app.openapi())) for name, app in APPS.items()}
+OPERATIONS = [
+    (name, path, method)
+    for name, document in DOCUMENTS.items()
+    for path, item in document["paths"].items()
+    for method in item
+]
+
+
+def examples(content):
+    if "example" in content:
+        yield content["example"]
+    yield from (example["value"] for example in content.get("examples", {}).values())
+
+
+def check(document, schema, value):
+    jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]}).validate(value)
+
+
+def test_every_operation_is_there():
+    assert {(name, path) for name, path, _ in OPERATIONS} >= {
+        ("score", "/v1/score"),
+        ("score", "/v1/score/batch"),
+        ("score", "/v1/decisions/{transaction_id}"),
+        ("explain", "/v1/explain"),
+        ("explain", "/metrics"),
+        ("explain", "/health/ready"),
+        ("score", "/v1/schema/transaction"),
+    }
+
+
+@pytest.mark.parametrize(("name", "path", "method"), OPERATIONS)
+def test_every_operation_is_described_and_its_examples_fit_their_schemas(name, path, method):
+    document = DOCUMENTS[name]
+    described = document["paths"][path][method]
+    assert described["summary"]
+    assert described["description"]
+    contents = [answer["content"] for answer in described["responses"].values()]
+    contents += [described["requestBody"]["content"]] if "requestBody" in described else []
+    for content in contents:
+        for body in content.values():
+            found = list(examples(body))
+            assert found
+            for value in found:
+                check(document, body["schema"], value)
+
+
+@pytest.mark.parametrize(("name", "path", "method"), OPERATIONS)
+def test_the_token_is_asked_for_everywhere_but_health(name, path, method):
+    document = DOCUMENTS[name]
+    assert document["security"] == [{"token": []}]
+    assert document["components"]["securitySchemes"]["token"] == {"type": "http", "scheme": "bearer"}
+    described = document["paths"][path][method]
+    assert described.get("security") == ([] if path.startswith("/health/") else None)
+    assert ("401" in described["responses"]) != path.startswith("/health/")
+
+
+def test_request_examples_are_decided():
+    content = DOCUMENTS["score"]["paths"]["/v1/score"]["post"]["requestBody"]["content"]["application/json"]
+    for value in examples(content):
+        decode_transaction(json.dumps(value).encode())
+        assert WORLD.score.post("/v1/score", json=value).status_code == 200
+
+
+def test_patterns_are_portable():
+    assert portable({"a": [{"pattern": r"\A[!-~]+\Z"}], "pattern": {"pattern": "x"}}) == {
+        "a": [{"pattern": "^[!-~]+$"}],
+        "pattern": {"pattern": "x"},
+    }
+    assert "\\A" not in json.dumps(DOCUMENTS)
+
+
+CHECKS = (
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+    checks.unsupported_method,
+    checks.ignored_auth,
+)
+FUZZ = settings(
+    max_examples=10,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", APPS)
+def test_a_fuzzer_finds_no_gap_between_the_document_and_the_service(name):
+    schema = schemathesis.openapi.from_asgi("/openapi.json", APPS[name], headers={"Authorization": f"Bearer {TOKEN}"})
+    calls = 0
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @FUZZ
+        @given(case=operation.as_strategy())
+        def call(case):
+            nonlocal calls
+            calls += 1
+            case.call_and_validate(headers={"Authorization": f"Bearer {TOKEN}"}, checks=CHECKS)
+
+        call()
+    assert calls > 20
