@@ -11,7 +11,7 @@ import numpy as np
 
 from features.catalogue import column
 from features.kernel_apply import apply_label, apply_transaction
-from features.kernel_history import read_history
+from features.kernel_history import ratio, read_history
 from features.kernel_jit import entry_point, jit, source_digest
 from features.kernel_labels import read_rates, read_streaks
 from features.kernel_request import read_request
@@ -115,9 +115,9 @@ def compare_with_merchant(windows: Matrix, amount: float, row: Reals) -> None:
     count, mean = windows[_MONTH, S_COUNT], windows[_MONTH, S_MEAN]
     row[_MERCHANT_VELOCITY] = (1.0 + windows[_DAY, S_COUNT]) / (1.0 + count / _MONTH_DAYS)
     if count >= 1.0:
-        row[_TO_MERCHANT_MEAN] = amount / mean
+        row[_TO_MERCHANT_MEAN] = ratio(amount, mean)
     if count >= 2.0:
-        row[_MERCHANT_ZSCORE] = (amount - mean) / max(windows[_MONTH, S_STD], _LEAST_SPREAD * mean)
+        row[_MERCHANT_ZSCORE] = ratio(amount - mean, max(windows[_MONTH, S_STD], _LEAST_SPREAD * mean))
 
 
 @jit

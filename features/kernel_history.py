@@ -65,6 +65,12 @@ def known(code: int, matches: int) -> float:
 
 
 @jit
+def ratio(value: float, base: float) -> float:
+    """``value`` / ``base``; missing where the base is 0: a card that only ever verified its account."""
+    return value / base if base != 0.0 else np.nan
+
+
+@jit
 def read_amounts(words: Words, events: tuple[int, int, int], amount: float, scratch: Reals, row: Reals) -> None:
     """Fill the comparisons of the amount with the remembered amounts, of which there is at least one."""
     begin, end, width = events
@@ -79,19 +85,19 @@ def read_amounts(words: Words, events: tuple[int, int, int], amount: float, scra
         largest = max(largest, value)
         below += 1.0 if value < amount else (0.5 if value == amount else 0.0)
     mean = last + offsets / count
-    row[_TO_MEAN] = amount / mean
-    row[_TO_MAX] = amount / largest
-    row[_TO_LAST] = amount / last
+    row[_TO_MEAN] = ratio(amount, mean)
+    row[_TO_MAX] = ratio(amount, largest)
+    row[_TO_LAST] = ratio(amount, last)
     row[_RANK] = below / count
     middle = median(scratch, count)
-    row[_TO_MEDIAN] = amount / middle
+    row[_TO_MEDIAN] = ratio(amount, middle)
     if count > 1:
         deviation = math.sqrt(max((squares - offsets * offsets / count) / count, 0.0))
-        row[_ZSCORE] = (amount - mean) / max(deviation, _LEAST_SPREAD * mean)
+        row[_ZSCORE] = ratio(amount - mean, max(deviation, _LEAST_SPREAD * mean))
         for at in range(count):
             scratch[at] = abs(scratch[at] - middle)
         spread = _MAD_SCALE * median(scratch, count)
-        row[_ROBUST_ZSCORE] = (amount - middle) / max(spread, _LEAST_SPREAD * middle)
+        row[_ROBUST_ZSCORE] = ratio(amount - middle, max(spread, _LEAST_SPREAD * middle))
 
 
 @jit

@@ -18,9 +18,9 @@ def main() -> None:
     try:
         app()
     except RingfenceError as error:
-        err.print(f"[bold red]error:[/] {escape(error.message)}", highlight=False)
+        err.print(f"[bold red]error:[/] {escape(error.message)}", highlight=False, soft_wrap=True)
         if error.remedy:
-            err.print(escape(error.remedy), highlight=False)
+            err.print(escape(error.remedy), highlight=False, soft_wrap=True)
         sys.exit(EXIT_ERROR)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)

@@ -39,10 +39,11 @@ def test_split_has_the_books_rows_and_frauds(path):
 
 @pytest.mark.timeout(900)
 def test_better_than_the_book(path):
+    """The book's best on this split: AUC .871, average precision .658, card precision@100 .291."""
     table = read_table(path, load_mapping("fdh")).table
     report = evaluate_fdh(table, replay(table).features, names=NAMES)
-    # Two payments of amount zero in each week are no valid transactions; all frauds are there.
-    assert (report["train_frauds"], report["test_frauds"]) == (598, 385)
-    assert report["auc"] > 0.871
-    assert report["average_precision"] > 0.70
-    assert report["card_precision_at_100"] > 0.291
+    assert (report["train_rows"], report["train_frauds"]) == (67_240, 598)
+    assert (report["test_rows"], report["test_frauds"]) == (58_264, 385)
+    assert report["auc"] >= 0.88
+    assert report["average_precision"] > 0.72
+    assert report["card_precision_at_100"] >= 0.295

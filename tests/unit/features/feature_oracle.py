@@ -134,6 +134,10 @@ def features_of(transaction: Transaction, histories: dict[str, EntityHistory]) -
     return row
 
 
+def ratio(value: float, base: float) -> float:
+    return value / base if base else NAN
+
+
 def just_under(amount: float) -> bool:
     return any(limit * 0.95 <= amount < limit for limit in (50, 100, 250, 500, 1000, 5000, 10000))
 
@@ -212,15 +216,15 @@ def history_features(transaction: Transaction, remembered: list[Seen], windows: 
         return row
     amounts = [one.amount for one in past]
     mean, middle = fmean(amounts), median(amounts)
-    row["amount_to_card_mean"] = amount / mean
-    row["amount_to_card_median"] = amount / middle
-    row["amount_to_card_max"] = amount / max(amounts)
-    row["amount_to_card_last"] = amount / amounts[-1]
+    row["amount_to_card_mean"] = ratio(amount, mean)
+    row["amount_to_card_median"] = ratio(amount, middle)
+    row["amount_to_card_max"] = ratio(amount, max(amounts))
+    row["amount_to_card_last"] = ratio(amount, amounts[-1])
     row["card_amount_rank"] = sum(0.5 * (one <= amount) + 0.5 * (one < amount) for one in amounts) / count
     if count > 1:
-        row["card_amount_zscore"] = (amount - mean) / max(pstdev(amounts), 0.05 * mean)
+        row["card_amount_zscore"] = ratio(amount - mean, max(pstdev(amounts), 0.05 * mean))
         spread = 1.4826 * median(abs(one - middle) for one in amounts)
-        row["card_amount_robust_zscore"] = (amount - middle) / max(spread, 0.05 * middle)
+        row["card_amount_robust_zscore"] = ratio(amount - middle, max(spread, 0.05 * middle))
     for name, what in (
         ("merchant", "merchant_id"), ("country", "country"), ("mcc", "mcc"), ("device", "device_id"),
         ("currency", "currency"),
@@ -262,10 +266,10 @@ def merchant_comparison(transaction: Transaction, everything: list[Seen]) -> dic
     day = within(everything, transaction.event_time, "24h")
     row = {"merchant_velocity_24h": (1 + len(day)) / (1 + len(month) / 30)}
     if month:
-        row["amount_to_merchant_mean"] = transaction.amount / fmean(month)
+        row["amount_to_merchant_mean"] = ratio(transaction.amount, fmean(month))
     if len(month) > 1:
         spread = max(pstdev(month), 0.05 * fmean(month))
-        row["merchant_amount_zscore"] = (transaction.amount - fmean(month)) / spread
+        row["merchant_amount_zscore"] = ratio(transaction.amount - fmean(month), spread)
     return row
 
 
