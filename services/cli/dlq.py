@@ -32,7 +32,10 @@ def list_(state: STATE = None, as_json: JSON = False) -> None:
     if not entries:
         out.print("The dead-letter queue is empty.")
         return
-    table = Table("id", "code", "field", "what is wrong", "came from", "at", "replayed", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "code", "field", "came from", "at", "replayed"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("what is wrong", min_width=30)
     for entry in entries:
         table.add_row(*map(escape, _row(entry)))
     out.print(table)
@@ -82,4 +85,4 @@ def _broker(state: Path | None) -> Iterator[KafkaBroker]:
 def _row(entry: Entry) -> tuple[str, ...]:
     letter = entry.letter
     origin = f"{letter.topic} {letter.partition}:{letter.offset}"
-    return letter.id, letter.code, letter.field, letter.message, origin, letter.at[:19], entry.replayed_at[:19]
+    return letter.id, letter.code, letter.field, origin, letter.at[11:19], entry.replayed_at[11:19], letter.message

@@ -33,7 +33,7 @@ def doctor(state: STATE = None, as_json: JSON = False) -> None:
         print_json({"healthy": all(f.ok for f in findings), "checks": findings})
     for finding in [] if as_json else findings:
         mark = "[green]ok  [/]" if finding.ok else "[bold red]FAIL[/]"
-        out.print(f"{mark} {finding.check:<16} {escape(finding.detail)}", highlight=False)
+        out.print(f"{mark} {finding.check:<16} {escape(finding.detail)}", highlight=False, soft_wrap=True)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 

@@ -35,11 +35,11 @@ from streaming.brokers.tansu import start_tansu
 from streaming.ledger import LedgerBatch
 
 TRANSACTIONS = 20_000
-RATE = 120.0
+RATE = 200.0
 BROKEN = 5
 # Payments due within so many milliseconds travel together. The embedded broker looks through all batches of a topic at
 # every fetch, so a few thousand fewer of them keep it fast; the wait counts as latency.
-LINGER_MS = 30
+LINGER_MS = 20
 JOIN_S = 60.0
 QUIET_S = 30.0  # without a decision for so long, what is in flight counts as lost
 
