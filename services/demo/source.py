@@ -7,9 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
+
 from features.datasets.mapping import load_mapping
 from features.datasets.reader import read_table
-
 from features.errors import DataError
 from streaming.scoring import utc_now
 from streaming.simulator import Scenario, simulate
