@@ -59,7 +59,11 @@ def test_times_are_in_seconds_whatever_they_come_in(metrics: Metrics, registry: 
     assert registry.get_sample_value("fraud_batch_transactions_bucket", {"le": "64.0"}) == 1
     metrics.event_time_lag(1.5)
     assert registry.get_sample_value("fraud_event_time_lag_seconds") == 1.5
-    assert len(STAGES) == 11
+
+
+def test_every_stage_of_a_decision_is_exported() -> None:
+    decided = {"intake", "store_read", "fold", "model", "policy"}
+    assert decided | {"ledger", "publish", "store_write"} <= set(STAGES)
 
 
 def test_lag_of_positions_that_went_elsewhere_disappears(metrics: Metrics, registry: CollectorRegistry) -> None:
