@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from features.codec import content_hash, decode_label, decode_transaction, epoch_us, from_epoch_us
+from features.codec import content_hash, decode_label, decode_transaction
 from features.errors import DuplicateConflict, InvalidInput, InvalidLabel, RingfenceError
 from features.events import LabelEvent
 from features.label import Label
 from features.transaction import Transaction
 from streaming.broker import LABELS, Record
-from streaming.ledger import Ledger, Recorded, TransactionRef
+from streaming.ledger import Ledger, Recorded
+from streaming.ledgers.rows import label_event, ref_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def _join_labels(labels: Sequence[tuple[Record, Label]], ledger: Ledger, intake:
     ids = [label.transaction_id for _, label in labels]
     known = ledger.refs(ids)
     said = {_identity(label): label for history in ledger.labels(ids).values() for label in history.labels}
-    fresh = {arrival.transaction.transaction_id: _ref(arrival.transaction) for arrival in intake.arrivals}
+    fresh = {arrival.transaction.transaction_id: ref_of(arrival.transaction) for arrival in intake.arrivals}
     for record, label in labels:
         before = said.setdefault(_identity(label), label)
         if before is not label:
@@ -104,36 +105,11 @@ def _join_labels(labels: Sequence[tuple[Record, Label]], ledger: Ledger, intake:
             intake.dead.append((record, _orphan(label)))
             continue
         intake.labels.append(label)
-        intake.label_events.append(_event(label, ref))
+        intake.label_events.append(label_event(label, ref, seq=0))
 
 
 def _identity(label: Label) -> tuple[str, str, datetime]:
     return label.transaction_id, label.source, label.label_time
-
-
-def _ref(transaction: Transaction) -> TransactionRef:
-    return TransactionRef(
-        transaction_id=transaction.transaction_id,
-        event_time_us=epoch_us(transaction.event_time),
-        card_id=transaction.card_id,
-        merchant_id=transaction.merchant_id,
-        device_id=transaction.device_id,
-        ip=transaction.ip,
-    )
-
-
-def _event(label: Label, ref: TransactionRef) -> LabelEvent:
-    return LabelEvent(
-        seq=0,
-        transaction_id=label.transaction_id,
-        is_fraud=label.is_fraud,
-        label_time=label.label_time,
-        event_time=from_epoch_us(ref.event_time_us),
-        card_id=ref.card_id,
-        merchant_id=ref.merchant_id,
-        device_id=ref.device_id,
-        ip=ref.ip,
-    )
 
 
 def _orphan(label: Label) -> InvalidLabel:

@@ -37,13 +37,12 @@ def send(
             continue
         if len(labels) >= LABELS_TOGETHER:
             _put_decided(producer, labels, tally)
-        due = perf_counter()
         if rate is None:
             while tally.in_flight >= IN_FLIGHT and not stopped():
                 sleep(0.002)
             due = perf_counter()
         else:
-            started = started or due
+            started = started or perf_counter()
             due = started + sent / rate
             sleep(max(0.0, due - perf_counter()))
         sent += 1
