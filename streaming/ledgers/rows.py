@@ -4,12 +4,11 @@ Rows read are objects with the columns as attributes, rows to write are dictiona
 """
 
 import dataclasses
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from features.codec import encode_transaction, epoch_us
+from features.codec import encode_transaction, epoch_us, from_epoch_us
 from features.events import Event, LabelEvent, TransactionEvent
 from features.label import Label
 from features.transaction import Transaction
@@ -19,14 +18,8 @@ from streaming.ledgers.packing import Names, pack_features, unpack_features
 
 Row = Any  # a database's row: columns as attributes
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _transactions = msgspec.json.Decoder(Transaction)
 _decisions = msgspec.json.Decoder(Decision)
-
-
-def moment(epoch_microseconds: int) -> datetime:
-    """Return microseconds since 1970-01-01 UTC as an aware datetime, exactly."""
-    return _EPOCH + timedelta(microseconds=epoch_microseconds)
 
 
 def ref_of(transaction: Transaction) -> TransactionRef:
@@ -48,7 +41,7 @@ def label_event(label: Label, ref: TransactionRef, seq: int) -> LabelEvent:
         transaction_id=label.transaction_id,
         is_fraud=label.is_fraud,
         label_time=label.label_time,
-        event_time=moment(ref.event_time_us),
+        event_time=from_epoch_us(ref.event_time_us),
         card_id=ref.card_id,
         merchant_id=ref.merchant_id,
         device_id=ref.device_id,
@@ -104,7 +97,7 @@ def label_from(row: Row) -> Label:
         transaction_id=row.transaction_id,
         is_fraud=row.is_fraud,
         source=row.source,
-        label_time=moment(row.label_time_us),
+        label_time=from_epoch_us(row.label_time_us),
     )
 
 
