@@ -7,8 +7,8 @@ from features.errors import ConfigurationError
 from services.champion import champion, policy
 from services.settings import Settings
 from services.state_directory import StateDirectory
-from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, TRANSACTIONS, Broker
-from streaming.brokers.kafka_python import KafkaBroker
+from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, TRANSACTIONS, Broker, Cluster
+from streaming.brokers.clients import connect
 from streaming.ledgers.sql import SqlLedger, open_ledger
 from streaming.scoring import Scoring
 
@@ -50,9 +50,9 @@ class Root:
             remedy="Set it to host:port of a Kafka broker.",
         )
 
-    def broker(self) -> KafkaBroker:
+    def broker(self) -> Cluster:
         """Connect to Kafka."""
-        return KafkaBroker(self.bootstrap)
+        return connect(self.bootstrap, self.settings.kafka_client, fetch_wait_ms=self.settings.fetch_wait_ms)
 
     def topics(self, broker: Broker) -> None:
         """Create the topics that do not exist yet."""

@@ -53,6 +53,7 @@ def run_worker(root: Root) -> None:
         metrics=metrics,
         limits=WorkerLimits(batch=settings.batch, refuse_future=not settings.allow_past_and_future),
     )
+    worker.warm_up()
     waiting[:] = ["waiting for partitions"]
     while not stop.is_set() and not worker.has_partitions:
         worker.step()

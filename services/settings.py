@@ -6,6 +6,9 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from streaming.brokers.clients import Client
+from streaming.brokers.limits import FETCH_WAIT_MS
+
 
 class Settings(BaseSettings):
     """What an operator can set. Names in the environment are ``RINGFENCE_<FIELD>`` unless said otherwise."""
@@ -15,6 +18,12 @@ class Settings(BaseSettings):
     state: Path = Field(Path(".ringfence"), description="State directory: token, bundles, feature store, ledger, logs.")
     kafka_bootstrap: str | None = Field(
         None, alias="KAFKA_BOOTSTRAP", description="host:port[,host:port] of a Kafka cluster; needed by the worker."
+    )
+    kafka_client: Client = Field(
+        "kafka-python", description="kafka-python, or confluent: takes a fraction of the CPU, needs the extra `fast`."
+    )
+    fetch_wait_ms: int = Field(
+        FETCH_WAIT_MS, ge=0, le=10_000, description="How long the broker may hold a fetch back for want of messages."
     )
     kafka_home: Path | None = Field(
         None, alias="KAFKA_HOME", description="Apache Kafka 4.x distribution that `demo --broker kafka` starts."

@@ -1,6 +1,6 @@
 """The broker's seam: produce, consume, commit. One conformance suite runs over every implementation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,7 +47,7 @@ class Consumer(Protocol):
         """Store the next offset to read per position; an offset below the one committed before raises ValueError."""
 
     def lag(self) -> dict[Position, int]:
-        """Messages not yet polled, per assigned position."""
+        """Messages not yet polled, per assigned position that has been fetched from, as of its last fetch."""
 
     def close(self) -> None:
         """Leave the group without committing."""
@@ -67,3 +67,15 @@ class Broker(Protocol):
 
     def close(self) -> None:
         """Release the broker's own connections."""
+
+
+class Cluster(Broker, Protocol):
+    """A broker with an address, which can also be looked through."""
+
+    bootstrap: str
+
+    def topics(self) -> dict[str, int]:
+        """Return the number of partitions of every topic; also the cheapest way to see whether the broker answers."""
+
+    def scan(self, topic: str) -> Iterator[Record]:
+        """Yield what ``topic`` holds now, partition by partition in order, outside any group; nothing is committed."""

@@ -9,7 +9,7 @@ One micro-batch takes these steps, in this order:
 5. publish    decisions and dead letters
 6. fold       write the new feature states                                                    → states are durable
 7. flush      wait until the broker has acknowledged everything published
-8. commit     offsets, a few times a second, and the ledger's checkpoint with them            → input is done with
+8. commit     offsets, when idle or once a second, and the ledger's checkpoint with them      → input is done with
 
 A crash before 4 leaves nothing behind: the records are delivered again. After 4 they are delivered again too, found in
 the ledger, and their first decision is published again. A crash between 4 and 6 leaves states behind the ledger:
@@ -43,7 +43,6 @@ log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 CATCH_UP_EVENTS = 512
 RETRY_S = 0.5
-LAG_INTERVAL_S = 5.0  # asking the broker for its end offsets takes a round trip
 REST_RACES = 5  # attempts at a batch that REST keeps recording transactions of
 
 
@@ -53,7 +52,8 @@ class WorkerLimits:
 
     batch: int = 64
     wait_s: float = 0.02
-    commit_interval_s: float = 0.2
+    commit_interval_s: float = 0.2  # when there is nothing else to do
+    commit_at_last_s: float = 1.0  # in any case
     refuse_future: bool = True
 
 
@@ -81,8 +81,12 @@ class Worker:
         self._clock = clock
         self._unfinished: list[Record] = []
         self._offsets: dict[Position, int] = {}
-        self._committed_at = self._lag_at = monotonic()
+        self._committed_at = monotonic()
         self._resume()
+
+    def warm_up(self) -> None:
+        """Connect the producer, so that the first decision does not wait for it."""
+        self._producer = self._producer or self._open_producer()
 
     @property
     def caught_up(self) -> bool:
@@ -119,7 +123,8 @@ class Worker:
                 position = record.topic, record.partition
                 # A rebalance may deliver again what is finished but not committed: offsets only go up.
                 self._offsets[position] = max(record.offset + 1, self._offsets.get(position, 0))
-        if monotonic() - self._committed_at >= self._limits.commit_interval_s:
+        since = monotonic() - self._committed_at
+        if since >= (self._limits.commit_at_last_s if records else self._limits.commit_interval_s):
             self.commit()
         return len(records)
 
@@ -130,9 +135,7 @@ class Worker:
             self._consumer.commit(self._offsets)
             self._offsets = {}
         self._committed_at = monotonic()
-        if self._committed_at - self._lag_at >= LAG_INTERVAL_S:
-            self._lag_at = self._committed_at
-            self._metrics.consumer_lag(self._consumer.lag())
+        self._metrics.consumer_lag(self._consumer.lag())
 
     def close(self) -> None:
         """Leave the consumer group and release everything the worker was given."""
@@ -144,7 +147,7 @@ class Worker:
 
     @property
     def has_partitions(self) -> bool:
-        """Whether the consumer group has given this worker anything to read."""
+        """Whether the consumer group has given this worker partitions, and the broker has answered for them."""
         return bool(self._consumer.lag())
 
     def _flush(self) -> None:

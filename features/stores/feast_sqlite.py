@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from features.errors import StateError, StoreUnavailable
 from features.store import ENTITIES, Entity, States
 from features.stores.feast_instance import FEATURE, PROJECT, VIEW_NAMES, key_bytes, open_instance
+from features.stores.write_ahead_log import BACKSTOP, Checkpoints
 
 BUSY_TIMEOUT_S = 10.0
 KEYS_PER_READ = 1_000  # SQLite takes at most 32,766 parameters
@@ -40,6 +41,7 @@ class SqliteStates:
             if not self._path.exists():  # an applied registry, so there were tables once
                 raise self._damaged("the file is missing")
             self._connection = self._connect()
+            self._checkpoints = Checkpoints(self._path)
         self.check()
 
     def check(self) -> None:
@@ -68,6 +70,7 @@ class SqliteStates:
 
     def close(self) -> None:
         """Close the file."""
+        self._checkpoints.close()
         with self._lock:
             self._connection.close()
 
@@ -90,6 +93,7 @@ class SqliteStates:
         # A write-ahead log lets other processes read during a write; FULL syncs it before a commit returns.
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536"):
             connection.execute(f"PRAGMA {pragma}")
+        connection.execute(BACKSTOP)
         return connection
 
     @contextmanager

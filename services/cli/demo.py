@@ -16,7 +16,7 @@ def demo(
     transactions: Annotated[int | None, typer.Option("--transactions", min=1, help="Payments to stream.")] = None,
     rate: Annotated[
         float | None,
-        typer.Option("--rate", min=0.1, help="Payments a second; 200 simulated, as fast as it goes for --data."),
+        typer.Option("--rate", min=0.1, help="Payments a second; 300 simulated, as fast as it goes for --data."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Stream a CSV or Parquet file instead of a simulation.")

@@ -15,7 +15,7 @@ from services.cli.output import out, print_json
 from services.composition import Root
 from services.settings import Settings
 from services.state_directory import open_state
-from streaming.brokers.kafka_python import KafkaBroker
+from streaming.broker import Cluster
 from streaming.dead_letter_queue import Entry, list_dead_letters, replay_dead_letters, show_dead_letter
 from streaming.scoring import utc_now
 
@@ -73,7 +73,7 @@ def replay(
 
 
 @contextmanager
-def _broker(state: Path | None) -> Iterator[KafkaBroker]:
+def _broker(state: Path | None) -> Iterator[Cluster]:
     settings = Settings()
     broker = Root(settings, open_state(state or settings.state, create=False)).broker()
     try:

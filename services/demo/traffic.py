@@ -13,6 +13,7 @@ from services.demo.tally import Tally
 from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, Broker, Producer
 
 LABELS_TOGETHER = 64  # labels are far ahead of their time: few batches of many are cheaper than many of few
+LAST_DECISIONS_S = 5.0  # how long the last labels wait for them
 IN_FLIGHT = 1024  # without a rate, at most this many transactions are under way
 _decode = msgspec.json.Decoder(Decision).decode
 
@@ -48,6 +49,10 @@ def send(
         sent += 1
         tally.sent(message.transaction_id, due)
         _put(producer, message)
+    # The last labels are due long after the last transactions, and should not get in their way.
+    patience = perf_counter() + LAST_DECISIONS_S
+    while tally.in_flight and not stopped() and perf_counter() < patience:
+        sleep(0.01)
     _put_decided(producer, labels, tally)
     producer.close()
 

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspe
 from sqlalchemy.sql import column
 
 from features.errors import ConfigurationError, LedgerUnavailable, StateError
+from features.stores.write_ahead_log import BACKSTOP
 from streaming.ledgers.schema import VERSION_TABLE, metadata, position
 
 BUSY_TIMEOUT_S = 5.0
@@ -56,6 +57,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun below, not by the driver's guesses
     # FULL: a decision that was answered survives power loss, not just a killed process (for which NORMAL would do).
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(BACKSTOP)
     connection.execute("PRAGMA cache_size=-32768")  # KiB: keeps the indices of some million decisions at hand
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Executable, Row
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from features.codec import epoch_us
 from features.events import Event, LabelEvent
 from features.label import Label
+from features.stores.write_ahead_log import Checkpoints
 from streaming.ledger import LabelHistory, LedgerBatch, Recorded, TransactionRef
 from streaming.ledgers import rows, schema, statements
 from streaming.ledgers.batches import (
@@ -43,7 +45,8 @@ def open_ledger(url: str) -> "SqlLedger":
     except BaseException:
         engine.dispose()
         raise
-    return SqlLedger(engine)
+    sqlite = engine.dialect.name == "sqlite"
+    return SqlLedger(engine, Checkpoints(Path(str(engine.url.database))) if sqlite else None)
 
 
 class SqlLedger:
@@ -53,8 +56,9 @@ class SqlLedger:
     read and record besides. Open it with `open_ledger`.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, checkpoints: Checkpoints | None = None) -> None:
         self._engine = engine
+        self._checkpoints = checkpoints
         # Reads are single statements: on PostgreSQL they need no transaction around them.
         options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
         self._reader = engine.execution_options(**{READS: True}, **options)
@@ -166,6 +170,8 @@ class SqlLedger:
 
     def close(self) -> None:
         """Release connections."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         self._engine.dispose()
 
     @contextmanager

@@ -1,4 +1,6 @@
-"""The brokers that the conformance suite runs on: in memory, Tansu, and the Apache Kafka that KAFKA_HOME names."""
+"""The brokers that the conformance suite runs on: in memory, Tansu, and the Apache Kafka that KAFKA_HOME names.
+
+Each server is met through each client."""
 
 import gc
 import logging
@@ -11,14 +13,15 @@ import pytest
 
 from streaming.brokers import tansu
 from streaming.brokers.apache import start_apache_kafka
+from streaming.brokers.confluent import ConfluentBroker
 from streaming.brokers.kafka_python import KafkaBroker
 from streaming.brokers.memory import MemoryBroker
 from streaming.brokers.process import RunningBroker
 
-NAMES = [
-    "memory",
-    pytest.param("tansu", marks=pytest.mark.integration),
-    pytest.param("kafka", marks=pytest.mark.integration),
+NAMES = ["memory"] + [
+    pytest.param(f"{server}-{client}", marks=pytest.mark.integration)
+    for server in ("tansu", "kafka")
+    for client in ("kafka-python", "confluent")
 ]
 
 
@@ -26,7 +29,7 @@ NAMES = [
 class Cluster:
     """One broker under test: ``kill`` ends it as a crash would, ``differences`` is where it departs from Kafka."""
 
-    broker: MemoryBroker | KafkaBroker
+    broker: MemoryBroker | KafkaBroker | ConfluentBroker
     kill: Callable[[], None]
     differences: frozenset[str] = frozenset()
 
@@ -38,7 +41,7 @@ def missing(what: str) -> None:
 
 
 def start(name: str, directory: Path) -> RunningBroker:
-    if name == "tansu":
+    if name.startswith("tansu"):
         return tansu.start_tansu(directory)
     home = os.environ.get("KAFKA_HOME")
     if not home:
@@ -47,7 +50,10 @@ def start(name: str, directory: Path) -> RunningBroker:
 
 
 def on(name: str, running: RunningBroker) -> Cluster:
-    differences = frozenset(tansu.DIFFERENCES) if name == "tansu" else frozenset()
+    differences = frozenset(tansu.DIFFERENCES) if name.startswith("tansu") else frozenset()
+    if name.endswith("confluent"):  # this client asks for a topic before it sends
+        differences -= {"creates_unknown_topics"}
+        return Cluster(ConfluentBroker(running.bootstrap, timeout_s=5), running.kill, differences)
     return Cluster(KafkaBroker(running.bootstrap, timeout_s=5), running.kill, differences)
 
 
@@ -57,9 +63,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
     running: dict[str, RunningBroker] = {}
 
     def get(name: str) -> RunningBroker:
-        if name not in running:
-            running[name] = start(name, tmp_path_factory.mktemp(name))
-        return running[name]
+        server, _ = name.split("-", 1)
+        if server not in running:
+            running[server] = start(server, tmp_path_factory.mktemp(server))
+        return running[server]
 
     yield get
     for broker in running.values():

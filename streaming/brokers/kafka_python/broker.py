@@ -14,8 +14,8 @@ from streaming.brokers.kafka_python import settings
 from streaming.brokers.kafka_python.consumer import KafkaConsumer, as_record
 from streaming.brokers.kafka_python.mapping import keep_payloads_out_of_logs, mapped
 from streaming.brokers.kafka_python.producer import KafkaProducer, KeyPartitioner
-from streaming.brokers.kafka_python.reach import wait_until_reachable
-from streaming.brokers.limits import max_message_bytes
+from streaming.brokers.limits import FETCH_WAIT_MS, LINGER_MS, max_message_bytes
+from streaming.brokers.reach import parse_servers, wait_until_reachable
 
 
 class KafkaBroker:
@@ -23,8 +23,9 @@ class KafkaBroker:
 
     ``security`` holds kafka-python's own ``security_protocol``, ``ssl_*`` and ``sasl_*`` settings; its values are never
     logged. ``replication_factor`` -1 leaves it to the broker. ``timeout_s`` bounds each request to the broker and the
-    time in which a message must be acknowledged. ``producer_options`` and ``consumer_options`` override single options
-    of the client. Connections are made on use: a broker that is down is noticed by the first call.
+    time in which a message must be acknowledged. ``fetch_wait_ms`` is how long the broker may hold a fetch back for
+    want of messages, ``linger_ms`` how long a producer waits for company. Connections are made on use: a broker that
+    is down is noticed by the first call.
     """
 
     def __init__(
@@ -34,15 +35,15 @@ class KafkaBroker:
         security: Mapping[str, Any] | None = None,
         replication_factor: int = -1,
         timeout_s: float = 15.0,
-        producer_options: Mapping[str, Any] | None = None,
-        consumer_options: Mapping[str, Any] | None = None,
+        fetch_wait_ms: int = FETCH_WAIT_MS,
+        linger_ms: int = LINGER_MS,
     ) -> None:
         self.bootstrap = bootstrap
         self._replication_factor = replication_factor
         self._timeout_ms = int(timeout_s * 1000)
-        self._connection = settings.connection(bootstrap, self._timeout_ms, security or {})
-        self._producer_options = dict(producer_options or {})
-        self._consumer_options = dict(consumer_options or {})
+        self._fetch_wait_ms = fetch_wait_ms
+        self._linger_ms = linger_ms
+        self._connection = settings.connection(parse_servers(bootstrap), self._timeout_ms, security or {})
         keep_payloads_out_of_logs()
 
     def ensure_topics(self, partitions: Mapping[str, int]) -> None:
@@ -65,14 +66,18 @@ class KafkaBroker:
 
     def producer(self) -> KafkaProducer:
         """Return a new producer; raises `BrokerUnavailable` when the broker does not answer."""
-        options = {**settings.producing(self._timeout_ms), "partitioner": KeyPartitioner(), **self._producer_options}
+        options = {
+            **settings.producing(self._timeout_ms),
+            "partitioner": KeyPartitioner(),
+            "linger_ms": self._linger_ms,
+        }
         with mapped(self.bootstrap, "connect a producer"):
             return KafkaProducer(self._client(kafka.KafkaProducer, options), self.bootstrap, self._timeout_ms / 1000)
 
     def consumer(self, topics: Sequence[str], group: str) -> KafkaConsumer:
         """Return a consumer that joins ``group`` at its first poll; `BrokerUnavailable` when the broker is silent."""
         assignors = {"partition_assignment_strategy": [RangePartitionAssignor]}
-        options = {**settings.consuming(group), **assignors, **self._consumer_options}
+        options = {**settings.consuming(group, self._fetch_wait_ms), **assignors}
         with mapped(self.bootstrap, "connect a consumer"):
             client = self._client(kafka.KafkaConsumer, options)
             for topic in topics:  # known before it joins, or a member that leads deals out nothing and must deal again
@@ -82,7 +87,7 @@ class KafkaBroker:
     def scan(self, topic: str) -> Iterator[Record]:
         """Yield what ``topic`` holds now, partition by partition in order, outside any group; nothing is committed."""
         with mapped(self.bootstrap, f"let topic {topic!r} be read"):
-            client = self._client(kafka.KafkaConsumer, settings.reading())
+            client = self._client(kafka.KafkaConsumer, settings.reading(self._fetch_wait_ms))
             try:
                 for number in sorted(client.partitions_for_topic(topic)):
                     yield from self._scan(client, kafka.TopicPartition(topic, number))

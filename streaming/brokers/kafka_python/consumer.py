@@ -61,12 +61,13 @@ class KafkaConsumer:
             self._floors.update(mine)
 
     def lag(self) -> dict[Position, int]:
-        """Messages not yet polled, per assigned position; empty before the first poll. Asks the broker."""
+        """Messages not yet polled, per assigned position that has been fetched from, as of its last fetch."""
         with mapped(self._bootstrap, "give end offsets"):
-            held = list(self._client.assignment())
-            ends = self._client.end_offsets(held, timeout_ms=self._timeout_ms) if held else {}
+            ends = {tp: self._client.highwater(tp) for tp in self._client.assignment()}
             return {
-                (tp.topic, tp.partition): max(self._end(tp, end) - self._position(tp), 0) for tp, end in ends.items()
+                (tp.topic, tp.partition): max(end - self._position(tp), 0)
+                for tp, end in ends.items()
+                if end is not None
             }
 
     def close(self) -> None:
@@ -81,10 +82,6 @@ class KafkaConsumer:
         if position is None:
             raise kafka_errors.KafkaTimeoutError
         return position
-
-    def _end(self, partition: Any, named: int) -> int:
-        """Return the end of a partition: as ``named``, unless a fetch has seen more (Tansu names too little)."""
-        return max(named, self._client.highwater(partition) or 0)
 
     def _floor(self, position: Position) -> int:
         """Return the offset committed for ``position``, asking the broker once per assignment."""

@@ -3,13 +3,10 @@
 - Producers: ``acks=all`` and idempotence, so a retry neither loses, doubles nor reorders.
 - Consumers: offsets by hand, earliest where none is committed, aborted transactions hidden. A dead member is replaced
   after 10 s (Kafka's own default is 45 s), a rebalance is noticed within 1 s.
-- Fetches wait at most 25 ms. Apache Kafka answers as soon as there is one byte, but only for the partitions asked for,
-  and those whose messages are just being handed over are not; Tansu looks for messages only every half of that time.
-  Longer waits cost latency, shorter ones cost CPU time while nothing comes.
 - Nothing creates topics by accident: a misspelt name is an error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from features.errors import ConfigurationError
@@ -37,22 +34,18 @@ SECURITY = frozenset(
 )
 
 
-def connection(bootstrap: str, timeout_ms: int, security: Mapping[str, Any]) -> dict[str, Any]:
+def connection(servers: Sequence[str], timeout_ms: int, security: Mapping[str, Any]) -> dict[str, Any]:
     """Return what producers, consumers and administration share.
 
-    An empty ``bootstrap`` or an unknown security setting raises `ConfigurationError`; it quotes names only, for the
-    values are secrets.
+    An unknown security setting raises `ConfigurationError`, which quotes names only, for the values are secrets.
     """
-    servers = [server.strip() for server in bootstrap.split(",") if server.strip()]
-    if not servers:
-        raise ConfigurationError("No Kafka broker is named.", remedy="Set KAFKA_BOOTSTRAP to host:port.")
     unknown = sorted(security.keys() - SECURITY)
     if unknown:
         raise ConfigurationError(
             f"Unknown Kafka security settings: {', '.join(unknown)}.", remedy=f"Known: {', '.join(sorted(SECURITY))}."
         )
     return {
-        "bootstrap_servers": servers,
+        "bootstrap_servers": list(servers),
         "client_id": "ringfence",
         "bootstrap_timeout_ms": timeout_ms,
         "reconnect_backoff_max_ms": 1_000,
@@ -66,7 +59,6 @@ def producing(timeout_ms: int) -> dict[str, Any]:
         "acks": "all",
         "enable_idempotence": True,
         "max_in_flight_requests_per_connection": 5,
-        "linger_ms": 0,
         "batch_size": 64 * 1024,
         "max_request_size": _MAX_REQUEST_BYTES,
         "max_block_ms": timeout_ms,
@@ -77,13 +69,13 @@ def producing(timeout_ms: int) -> dict[str, Any]:
     }
 
 
-def reading() -> dict[str, Any]:
+def reading(fetch_wait_ms: int) -> dict[str, Any]:
     """Return the settings of anything that reads."""
     return {
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest",
         "isolation_level": "read_committed",
-        "fetch_max_wait_ms": 25,
+        "fetch_max_wait_ms": fetch_wait_ms,
         "fetch_min_bytes": 1,
         "max_partition_fetch_bytes": _MAX_REQUEST_BYTES,
         "allow_auto_create_topics": False,
@@ -91,6 +83,6 @@ def reading() -> dict[str, Any]:
     }
 
 
-def consuming(group: str) -> dict[str, Any]:
+def consuming(group: str, fetch_wait_ms: int) -> dict[str, Any]:
     """Return the settings of a group's member."""
-    return {**reading(), "group_id": group, "session_timeout_ms": 10_000, "heartbeat_interval_ms": 1_000}
+    return {**reading(fetch_wait_ms), "group_id": group, "session_timeout_ms": 10_000, "heartbeat_interval_ms": 1_000}

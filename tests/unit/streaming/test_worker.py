@@ -30,7 +30,7 @@ from tests.fakes import FakeBundle, fake_policy
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 NOW = START + timedelta(days=30)
-LIMITS = WorkerLimits(batch=7, wait_s=0, commit_interval_s=0)
+LIMITS = WorkerLimits(batch=7, wait_s=0, commit_interval_s=0, commit_at_last_s=0)
 ENGINE = FeatureEngine()
 
 

@@ -18,7 +18,7 @@ def test_security_settings_are_known_to_every_client() -> None:
         assert client.DEFAULT_CONFIG.keys() >= settings.SECURITY
 
 
-@pytest.mark.parametrize("options", [settings.producing(5000), settings.reading(), settings.consuming("g")])
+@pytest.mark.parametrize("options", [settings.producing(5000), settings.reading(25), settings.consuming("g", 25)])
 def test_options_are_the_clients_own(options: dict[str, object]) -> None:
     client = kafka.KafkaProducer if "acks" in options else kafka.KafkaConsumer
     assert options.keys() <= client.DEFAULT_CONFIG.keys()

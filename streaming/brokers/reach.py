@@ -10,6 +10,14 @@ _PAUSE_S = 0.2
 _DEFAULT_PORT = 9092
 
 
+def parse_servers(bootstrap: str) -> list[str]:
+    """Split ``bootstrap``, addresses separated by commas; raises `ConfigurationError` when there is none."""
+    servers = [server.strip() for server in bootstrap.split(",") if server.strip()]
+    if not servers:
+        raise ConfigurationError("No Kafka broker is named.", remedy="Set KAFKA_BOOTSTRAP to host:port.")
+    return servers
+
+
 def wait_until_reachable(servers: Sequence[str], timeout_s: float) -> None:
     """Return when one of ``servers`` (``host:port``) takes a TCP connection.
 
