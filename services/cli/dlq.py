@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from features.errors import ConfigurationError
 from services.cli.options import JSON, STATE
@@ -32,13 +30,9 @@ def list_(state: STATE = None, as_json: JSON = False) -> None:
     if not entries:
         out.print("The dead-letter queue is empty.")
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("id", "code", "field", "came from", "at", "replayed"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("what is wrong", min_width=30)
     for entry in entries:
-        table.add_row(*map(escape, _row(entry)))
-    out.print(table)
+        out.print(*_row(entry), markup=False, highlight=False, soft_wrap=True)
+        out.print(f"    {entry.letter.message}", markup=False, highlight=False, soft_wrap=True)
 
 
 def show(
@@ -82,7 +76,8 @@ def _broker(state: Path | None) -> Iterator[Cluster]:
         broker.close()
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: Entry) -> list[str]:
     letter = entry.letter
-    origin = f"{letter.topic} {letter.partition}:{letter.offset}"
-    return letter.id, letter.code, letter.field, origin, letter.at[11:19], entry.replayed_at[11:19], letter.message
+    what = f"{letter.code} in {letter.field}" if letter.field else letter.code
+    row = [letter.id, f"{letter.at[:19]}Z", what, f"from {letter.topic} {letter.partition}:{letter.offset}"]
+    return [*row, f"replayed {entry.replayed_at[:19]}Z"] if entry.replayed_at else row
