@@ -1,5 +1,6 @@
 """Every feature, in the order of the feature matrix's columns. A model bundle stores ``NAMES`` and refuses others."""
 
+from features.catalogue_formulas import FORMULAS
 from features.catalogue_history import HISTORY
 from features.catalogue_labels import OUTCOMES
 from features.catalogue_request import REQUEST
@@ -8,7 +9,13 @@ from features.feature import Feature
 
 __all__ = ["FEATURES", "NAMES", "Feature", "column"]
 
-FEATURES: tuple[Feature, ...] = (*REQUEST, *WINDOW_FEATURES, *HISTORY, *OUTCOMES)
+FEATURES: tuple[Feature, ...] = (
+    *REQUEST,
+    *WINDOW_FEATURES,
+    *HISTORY,
+    *OUTCOMES,
+    *(each.feature for each in FORMULAS),
+)
 NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 _COLUMNS = {name: index for index, name in enumerate(NAMES)}
 

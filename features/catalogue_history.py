@@ -1,4 +1,4 @@
-"""Features that compare the transaction with what its card, or its merchant, usually does."""
+"""Features that compare the transaction with what its card usually does."""
 
 from features.feature import NAN, Feature
 
@@ -13,10 +13,6 @@ def _first(what: str, spoken: str) -> Feature:
         f"1 if the card's remembered transactions know no such {spoken}, else 0; missing without history.",
         f"first payment of this card with this {spoken}",
     )
-
-
-def _merchant(name: str, meaning: str, reason: str, *, default: float = NAN) -> Feature:
-    return Feature(name, "merchant", "30d", default, meaning, reason)
 
 
 HISTORY = (
@@ -109,22 +105,6 @@ HISTORY = (
         "1 + transactions in the last 24 hours, divided by 1 + what the card's own rate lets expect.",
         "far more payments in a day than this card usually makes",
         window="24h",
-        default=1,
-    ),
-    _merchant(
-        "amount_to_merchant_mean",
-        "Amount divided by the merchant's mean amount of the last 30 days.",
-        "amount far above what is usual at this merchant",
-    ),
-    _merchant(
-        "merchant_amount_zscore",
-        "Amount less the merchant's 30-day mean, in standard deviations (missing below 2 transactions).",
-        "amount far above what is usual at this merchant",
-    ),
-    _merchant(
-        "merchant_velocity_24h",
-        "1 + the merchant's transactions in the last 24 hours, divided by 1 + a thirtieth of its last 30 days.",
-        "far more payments than usual at this merchant",
         default=1,
     ),
 )

@@ -10,16 +10,16 @@ from collections.abc import Callable
 import numpy as np
 
 from features.catalogue import column
+from features.catalogue_formulas import FORMULAS
+from features.formula import Past, Payment, chained
 from features.kernel_apply import apply_label, apply_transaction
-from features.kernel_history import ratio, read_history
+from features.kernel_history import read_history
 from features.kernel_jit import entry_point, jit, source_digest
 from features.kernel_labels import read_rates, read_streaks
 from features.kernel_request import read_request
 from features.kernel_tiles import Words, real
 from features.kernel_windows import (
     S_COUNT,
-    S_MEAN,
-    S_STD,
     SEEN,
     STATISTICS,
     Matrix,
@@ -35,6 +35,7 @@ from features.state_layout import (
     COUNTRY_MASK,
     COUNTRY_SHIFT,
     DAY_US,
+    DEVICE,
     DEVICE_SHIFT,
     E_CODES,
     E_OTHERS,
@@ -84,13 +85,11 @@ _DEVICE_FIELD = (np.int64(E_OTHERS), np.int64(DEVICE_SHIFT), np.int64(HASH_MASK)
 _COUNTRY_FIELD = (np.int64(E_CODES), np.int64(COUNTRY_SHIFT), np.int64(COUNTRY_MASK))
 _CARD_FIELD = (np.int64(E_OTHERS), np.int64(0), np.int64(HASH_MASK))
 _DISTANCE, _SPEED = column("distance_km"), column("speed_kmh")
-_TO_MERCHANT_MEAN, _MERCHANT_ZSCORE = column("amount_to_merchant_mean"), column("merchant_amount_zscore")
-_MERCHANT_VELOCITY = column("merchant_velocity_24h")
-_DAY, _MONTH = 1, 3  # positions in WINDOW_US
-_MONTH_DAYS = 30.0
-_LEAST_SPREAD = 0.05
 _EARTH_KM = 6371.0088  # mean radius
 _LEAST_TRAVEL_US = 60 * MICROSECONDS
+_card_formulas, _merchant_formulas, _device_formulas, _ip_formulas = (
+    chained([each for each in FORMULAS if each.feature.entity == entity], column, jit) for entity in ENTITIES
+)
 
 
 @jit
@@ -107,17 +106,6 @@ def read_travel(words: Words, header: int, time: int, reals: Reals, row: Reals) 
     distance = 2.0 * _EARTH_KM * math.asin(math.sqrt(min(chord, 1.0)))
     row[_DISTANCE] = distance
     row[_SPEED] = distance / (max(time - located, _LEAST_TRAVEL_US) / HOUR_US)
-
-
-@jit
-def compare_with_merchant(windows: Matrix, amount: float, row: Reals) -> None:
-    """Fill the comparisons with the merchant's last 30 days."""
-    count, mean = windows[_MONTH, S_COUNT], windows[_MONTH, S_MEAN]
-    row[_MERCHANT_VELOCITY] = (1.0 + windows[_DAY, S_COUNT]) / (1.0 + count / _MONTH_DAYS)
-    if count >= 1.0:
-        row[_TO_MERCHANT_MEAN] = ratio(amount, mean)
-    if count >= 2.0:
-        row[_MERCHANT_ZSCORE] = ratio(amount - mean, max(windows[_MONTH, S_STD], _LEAST_SPREAD * mean))
 
 
 @jit
@@ -142,8 +130,6 @@ def read_entity(
     if words[header + H_TOTAL] > 0 and words[header + H_FIRST_SEEN] <= time:
         row[_AGE[entity]] = (time - words[header + H_FIRST_SEEN]) / DAY_US
     row[_SMALL_1H[entity]] = count_small(words, events, time - HOUR_US)
-    if entity == MERCHANT:
-        compare_with_merchant(windows, amount, row)
     if entity == CARD:
         row[_SMALL_24H] = count_small(words, events, time - DAY_US)
         count_distinct(words, events, _MERCHANT_FIELD, time, seen, row[_MERCHANTS:])
@@ -155,6 +141,15 @@ def read_entity(
         count_distinct(words, events, _CARD_FIELD, time, seen, row[_CARDS[entity] :])
     read_rates(words, table, slot, entity, time, row)
     read_streaks(words, table, slot, entity, time, row)
+    payment, past = Payment(time, amount, integers, reals), Past(words, begin, end, width)
+    if entity == CARD:
+        _card_formulas(payment, past, row)
+    elif entity == MERCHANT:
+        _merchant_formulas(payment, past, row)
+    elif entity == DEVICE:
+        _device_formulas(payment, past, row)
+    else:
+        _ip_formulas(payment, past, row)
 
 
 @jit

@@ -10,7 +10,7 @@ import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _njit: Any = numba.njit  # its type stubs lack the options that leave out wrappers
-SOURCES = ("catalogue*.py", "feature.py", "kernel*.py", "state_layout.py", "store.py")
+SOURCES = ("catalogue*.py", "feature.py", "formula.py", "kernel*.py", "state_layout.py", "store.py")
 
 
 def jit(function: Function) -> Function:

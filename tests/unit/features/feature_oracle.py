@@ -205,6 +205,7 @@ def history_features(transaction: Transaction, remembered: list[Seen], windows: 
     time, amount, count = transaction.event_time, transaction.amount, len(remembered)
     past = [one.transaction for one in remembered]
     row: dict[str, float] = {
+        "card_burst_count_10m": sum(time - one.time < timedelta(minutes=10) for one in remembered),
         "card_history_count": count,
         "card_merchant_count": sum(one.merchant_id == transaction.merchant_id for one in past),
         "card_same_amount_count_7d": sum(one.amount == amount for one in within(remembered, time, "7d")),
