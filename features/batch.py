@@ -19,14 +19,14 @@ from features.events import Event, LabelEvent, TransactionEvent
 from features.state_layout import I_KIND, INTEGERS, LABEL, REALS, TRANSACTION
 from features.store import ENTITIES, Entity
 
-Keys = tuple[str | None, str | None, str | None, str | None]
+Keys = tuple[str | None, ...]
 _MISSING = float("nan")
 
 
 def entity_keys(event: Event) -> Keys:
     """Return the event's entity keys in the order of `ENTITIES`."""
     holder = event.transaction if isinstance(event, TransactionEvent) else event
-    return holder.card_id, holder.merchant_id, holder.device_id, holder.ip
+    return holder.card_id, holder.merchant_id, holder.device_id, holder.ip, holder.customer_id
 
 
 def transaction_integers(event: TransactionEvent) -> tuple[int, ...]:
@@ -66,7 +66,7 @@ def transaction_reals(event: TransactionEvent) -> tuple[float, float, float]:
 class Batch:
     """Events as arrays, and the distinct entities ("slots") that they touch.
 
-    ``integers`` (n, INTEGERS) int64, ``reals`` (n, REALS) float64, ``slots`` (n, 4) int64 or -1; of each slot
+    ``integers`` (n, INTEGERS) int64, ``reals`` (n, REALS) float64, ``slots`` (n, entities) int64 or -1; of each slot
     its ``keys`` (entity, key), ``entities`` (entity code), and how many ``transactions`` and ``labels`` it gets.
     """
 

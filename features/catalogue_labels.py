@@ -4,14 +4,13 @@ A label counts from its own arrival (``label_time``) on, never from its transact
 arrival: (T - window, T] of label time.
 """
 
-from features.feature import NAN, Feature
+from features.feature import NAN, SPOKEN_ENTITY, Feature
 from features.store import ENTITIES, Entity
 
 LABEL_WINDOWS = ("24h", "7d", "30d")
 STREAKS = (3, 5, 10)
 PRIOR_RATE = 0.005  # the fraud rate assumed where nothing is known
 PRIOR_WEIGHT = 10.0  # how many labels that assumption is worth
-_NAMES: dict[Entity, str] = {"card": "card", "merchant": "merchant", "device": "device", "ip": "IP address"}
 
 
 def _label(entity: Entity, name: str, window: str, default: float, *texts: str) -> Feature:
@@ -20,7 +19,7 @@ def _label(entity: Entity, name: str, window: str, default: float, *texts: str) 
 
 
 def _outcomes(entity: Entity) -> tuple[Feature, ...]:
-    who = _NAMES[entity]
+    who = SPOKEN_ENTITY[entity]
     known = f"known outcomes of this {who}"
     frauds = f"recent fraud at this {who}" if entity != "card" else "recent fraud on this card"
     spans = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}

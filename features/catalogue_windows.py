@@ -1,18 +1,17 @@
 """Features over the sliding windows of one entity's transactions: (T - window, T], before the transaction itself."""
 
-from features.feature import NAN, Feature
+from features.feature import NAN, SPOKEN_ENTITY, Feature
 from features.store import ENTITIES, Entity
 
 WINDOWS = ("1h", "24h", "7d", "30d")
 STATISTICS = ("count", "sum", "mean", "std", "max")
 SPOKEN = {"1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
-_NAMES: dict[Entity, str] = {"card": "card", "merchant": "merchant", "device": "device", "ip": "IP address"}
 _FULL: tuple[Entity, ...] = ("card", "merchant")
-_COUNTED: tuple[Entity, ...] = ("device", "ip")
+_COUNTED: tuple[Entity, ...] = ("device", "ip", "customer")
 
 
 def _statistic(entity: Entity, statistic: str, window: str) -> Feature:
-    who, span = _NAMES[entity], SPOKEN[window]
+    who, span = SPOKEN_ENTITY[entity], SPOKEN[window]
     meaning, reason = {
         "count": ("Number of transactions", "many payments"),
         "sum": ("Sum of amounts", "high total"),
@@ -38,7 +37,7 @@ def _windows(entity: Entity) -> tuple[Feature, ...]:
 
 
 def _recency(entity: Entity) -> tuple[Feature, ...]:
-    who = _NAMES[entity]
+    who = SPOKEN_ENTITY[entity]
     return (
         Feature(
             f"{entity}_hours_since_last",
@@ -60,7 +59,7 @@ def _recency(entity: Entity) -> tuple[Feature, ...]:
 
 
 def _small(entity: Entity, window: str) -> Feature:
-    who, span = _NAMES[entity], SPOKEN[window]
+    who, span = SPOKEN_ENTITY[entity], SPOKEN[window]
     return Feature(
         f"{entity}_small_count_{window}",
         entity,
@@ -72,7 +71,7 @@ def _small(entity: Entity, window: str) -> Feature:
 
 
 def _distinct(entity: Entity, what: str, window: str) -> Feature:
-    who, span = _NAMES[entity], SPOKEN[window]
+    who, span = SPOKEN_ENTITY[entity], SPOKEN[window]
     return Feature(
         f"{entity}_distinct_{what}_{window}",
         entity,

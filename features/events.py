@@ -34,6 +34,7 @@ class LabelEvent:
     merchant_id: str
     device_id: str | None = None
     ip: str | None = None
+    customer_id: str | None = None
 
 
 Event = TransactionEvent | LabelEvent

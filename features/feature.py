@@ -8,6 +8,13 @@ from features.store import Entity
 
 Source = Literal["request", "transactions", "labels"]
 NAN = math.nan
+SPOKEN_ENTITY: dict[Entity, str] = {
+    "card": "card",
+    "merchant": "merchant",
+    "device": "device",
+    "ip": "IP address",
+    "customer": "customer",
+}
 
 
 @dataclass(frozen=True, slots=True)

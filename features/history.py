@@ -14,7 +14,13 @@ from features.errors import DataError
 from features.store import ENTITIES, Entity
 
 Integers = NDArray[np.int64]
-_KEY_COLUMNS: dict[Entity, str] = {"card": "card_id", "merchant": "merchant_id", "device": "device_id", "ip": "ip"}
+_KEY_COLUMNS: dict[Entity, str] = {
+    "card": "card_id",
+    "merchant": "merchant_id",
+    "device": "device_id",
+    "ip": "ip",
+    "customer": "customer_id",
+}
 _HASHES = {layout.I_CARD: "card_id", layout.I_MERCHANT: "merchant_id", layout.I_DEVICE: "device_id"}
 _CODES: dict[int, tuple[str, Callable[[str | None], int]]] = {
     layout.I_MCC: ("mcc", mcc_code),
@@ -29,8 +35,8 @@ _CODES: dict[int, tuple[str, Callable[[str | None], int]]] = {
 class History:
     """A table ready to fold.
 
-    Per row: ``columns`` by kernel column, int64; ``reals`` (rows, REALS); ``slots`` (rows, 4) or -1. ``order`` lists
-    what to fold: rows as themselves, and the label of row r as rows + r. Per slot: ``keys``, ``entities``,
+    Per row: ``columns`` by kernel column, int64; ``reals`` (rows, REALS); ``slots`` (rows, entities) or -1. ``order``
+    lists what to fold: rows as themselves, and the label of row r as rows + r. Per slot: ``keys``, ``entities``,
     ``transactions`` and ``labels``, as in `features.batch.Batch`.
     """
 

@@ -56,6 +56,7 @@ from features.state_layout import (
     I_KIND,
     I_SEQ,
     I_TIME,
+    IP,
     LABEL,
     MERCHANT,
     MERCHANT_SHIFT,
@@ -71,7 +72,7 @@ from features.store import ENTITIES
 Kernel = Callable[[Words, Words, Words, Matrix, Words, Matrix, Words], None]
 
 _COUNTS = tuple(column(f"{entity}_count_1h") for entity in ENTITIES)
-_COUNTED = (4, 4, 3, 3)  # windows counted, by entity code
+_COUNTED = (4, 4, 3, 3, 3)  # windows counted, by entity code
 _SINCE_LAST = tuple(column(f"{entity}_hours_since_last") for entity in ENTITIES)
 _AGE = tuple(column(f"{entity}_age_days") for entity in ENTITIES)
 _SMALL_1H = tuple(column(f"{entity}_small_count_1h") for entity in ENTITIES)
@@ -87,7 +88,7 @@ _CARD_FIELD = (np.int64(E_OTHERS), np.int64(0), np.int64(HASH_MASK))
 _DISTANCE, _SPEED = column("distance_km"), column("speed_kmh")
 _EARTH_KM = 6371.0088  # mean radius
 _LEAST_TRAVEL_US = 60 * MICROSECONDS
-_card_formulas, _merchant_formulas, _device_formulas, _ip_formulas = (
+_card_formulas, _merchant_formulas, _device_formulas, _ip_formulas, _customer_formulas = (
     chained([each for each in FORMULAS if each.feature.entity == entity], column, jit) for entity in ENTITIES
 )
 
@@ -106,6 +107,21 @@ def read_travel(words: Words, header: int, time: int, reals: Reals, row: Reals) 
     distance = 2.0 * _EARTH_KM * math.asin(math.sqrt(min(chord, 1.0)))
     row[_DISTANCE] = distance
     row[_SPEED] = distance / (max(time - located, _LEAST_TRAVEL_US) / HOUR_US)
+
+
+@jit
+def fill_formulas(entity: int, payment: Payment, past: Past, row: Reals) -> None:
+    """Fill the columns of one entity that bring their own formula; they may use its other columns."""
+    if entity == CARD:
+        _card_formulas(payment, past, row)
+    elif entity == MERCHANT:
+        _merchant_formulas(payment, past, row)
+    elif entity == DEVICE:
+        _device_formulas(payment, past, row)
+    elif entity == IP:
+        _ip_formulas(payment, past, row)
+    else:
+        _customer_formulas(payment, past, row)
 
 
 @jit
@@ -141,15 +157,7 @@ def read_entity(
         count_distinct(words, events, _CARD_FIELD, time, seen, row[_CARDS[entity] :])
     read_rates(words, table, slot, entity, time, row)
     read_streaks(words, table, slot, entity, time, row)
-    payment, past = Payment(time, amount, integers, reals), Past(words, begin, end, width)
-    if entity == CARD:
-        _card_formulas(payment, past, row)
-    elif entity == MERCHANT:
-        _merchant_formulas(payment, past, row)
-    elif entity == DEVICE:
-        _device_formulas(payment, past, row)
-    else:
-        _ip_formulas(payment, past, row)
+    fill_formulas(entity, Payment(time, amount, integers, reals), Past(words, begin, end, width), row)
 
 
 @jit
@@ -172,8 +180,8 @@ def compiled_kernel() -> Kernel:
     """Return the fold, compiled on its first call or loaded from the disk cache.
 
     Arguments: arena ``words`` and slot ``table`` (see `features.state_layout`; both changed in place), events as
-    ``integers`` (n, INTEGERS) int64 and ``reals`` (n, REALS) float64, their ``slots`` (n, 4) by entity code, -1 for
-    none; filled are ``out`` (transactions, features) float64 and ``flags`` (transactions,) int64.
+    ``integers`` (n, INTEGERS) int64 and ``reals`` (n, REALS) float64, their ``slots`` (n, entities) by entity code, -1
+    for none; filled are ``out`` (transactions, features) float64 and ``flags`` (transactions,) int64.
     """
     digest = int(source_digest()[:12], 16)
 

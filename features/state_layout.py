@@ -22,10 +22,10 @@ LABEL_WINDOW_US = (DAY_US, 7 * DAY_US, 30 * DAY_US)
 ALLOWED_LATENESS_US = DAY_US
 HORIZON_US = WINDOW_US[-1] + ALLOWED_LATENESS_US
 
-ENTITY_CODES: dict[Entity, int] = {"card": 0, "merchant": 1, "device": 2, "ip": 3}
-CARD, MERCHANT, DEVICE, IP = range(4)
-EVENT_LIMIT = (256, 512, 256, 256)  # remembered transactions, by entity code
-OUTCOME_LIMIT = (128, 256, 128, 128)  # remembered outcomes, by entity code
+ENTITY_CODES: dict[Entity, int] = {"card": 0, "merchant": 1, "device": 2, "ip": 3, "customer": 4}
+CARD, MERCHANT, DEVICE, IP, CUSTOMER = range(5)
+EVENT_LIMIT = (256, 512, 256, 256, 256)  # remembered transactions, by entity code
+OUTCOME_LIMIT = (128, 256, 128, 128, 128)  # remembered outcomes, by entity code
 KEPT = 32  # the last so many transactions and outcomes are remembered whatever their age
 
 PREFIX = 1  # words before a packed state: magic, version, entity code and checksum
@@ -53,7 +53,7 @@ TILED_EVENTS, TILED_OUTCOMES = 1, 2
 # A remembered transaction. Word 2 of a card's: merchant | device << 32; of other entities': card.
 # Word 3, cards only: the codes below, each 0 where missing.
 E_TIME, E_AMOUNT, E_OTHERS, E_CODES = range(4)
-EVENT_WORDS = (4, 3, 3, 3)  # by entity code
+EVENT_WORDS = (4, 3, 3, 3, 3)  # by entity code
 MERCHANT_SHIFT, DEVICE_SHIFT, HASH_MASK = 0, 32, (1 << 32) - 1
 MCC_SHIFT, MCC_MASK = 0, (1 << 14) - 1
 COUNTRY_SHIFT, COUNTRY_MASK = 14, (1 << 10) - 1

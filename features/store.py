@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
-Entity = Literal["card", "merchant", "device", "ip"]
-ENTITIES: tuple[Entity, ...] = ("card", "merchant", "device", "ip")
+Entity = Literal["card", "merchant", "device", "ip", "customer"]
+ENTITIES: tuple[Entity, ...] = ("card", "merchant", "device", "ip", "customer")
 States = Mapping[Entity, Mapping[str, bytes]]
 
 

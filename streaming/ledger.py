@@ -52,6 +52,7 @@ class TransactionRef:
     merchant_id: str
     device_id: str | None = None
     ip: str | None = None
+    customer_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

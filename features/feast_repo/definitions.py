@@ -1,4 +1,4 @@
-"""Entities and feature views of the online store: one packed state per card, merchant, device and ip.
+"""Entities and feature views of the online store: one packed state per card, merchant, device, ip and customer.
 
 A state is the running summary that transactions are folded into; to Feast it is opaque bytes. The streaming worker
 pushes states, so the batch source behind every view is an empty Parquet file that names the columns and nothing more.
@@ -35,11 +35,13 @@ card = _entity("card", "card_id", "payment card, by token")
 merchant = _entity("merchant", "merchant_id", "merchant or terminal that takes the payment")
 device = _entity("device", "device_id", "device that the payment was made from")
 ip = _entity("ip", "ip", "address that the payment was made from")
+customer = _entity("customer", "customer_id", "customer who holds the card")
 
 card_state = _view(card)
 merchant_state = _view(merchant)
 device_state = _view(device)
 ip_state = _view(ip)
+customer_state = _view(customer)
 
-ENTITY_DEFINITIONS = (card, merchant, device, ip)
-VIEWS = (card_state, merchant_state, device_state, ip_state)
+ENTITY_DEFINITIONS = (card, merchant, device, ip, customer)
+VIEWS = (card_state, merchant_state, device_state, ip_state, customer_state)

@@ -68,7 +68,7 @@ def announce(ledger: Ledger, history: pd.DataFrame) -> None:
     )
 
 
-_ENTITY_COLUMNS = ("card_id", "merchant_id", "device_id", "ip")
+_ENTITY_COLUMNS = ("card_id", "merchant_id", "device_id", "ip", "customer_id")
 
 
 def _start_over(directory: Path) -> str:

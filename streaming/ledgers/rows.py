@@ -31,6 +31,7 @@ def ref_of(transaction: Transaction) -> TransactionRef:
         transaction.merchant_id,
         transaction.device_id,
         transaction.ip,
+        transaction.customer_id,
     )
 
 
@@ -46,6 +47,7 @@ def label_event(label: Label, ref: TransactionRef, seq: int) -> LabelEvent:
         merchant_id=ref.merchant_id,
         device_id=ref.device_id,
         ip=ref.ip,
+        customer_id=ref.customer_id,
     )
 
 
@@ -108,7 +110,15 @@ def history_row(ref: TransactionRef) -> dict[str, Any]:
 
 def history_ref(row: Row) -> TransactionRef:
     """Read back what `history_row` wrote."""
-    return TransactionRef(row.transaction_id, row.event_time_us, row.card_id, row.merchant_id, row.device_id, row.ip)
+    return TransactionRef(
+        row.transaction_id,
+        row.event_time_us,
+        row.card_id,
+        row.merchant_id,
+        row.device_id,
+        row.ip,
+        row.customer_id,
+    )
 
 
 def decided_ref(row: Row) -> TransactionRef:

@@ -89,5 +89,6 @@ history = Table(
     Column("merchant_id", String, nullable=False),
     Column("device_id", String),
     Column("ip", String),
+    Column("customer_id", String),
     sqlite_with_rowid=False,
 )

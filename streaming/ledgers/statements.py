@@ -90,6 +90,7 @@ _label = (
         history.c.merchant_id,
         history.c.device_id,
         history.c.ip,
+        history.c.customer_id,
     )
     .outerjoin_from(labels, decisions, decisions.c.transaction_id == labels.c.transaction_id)
     .outerjoin(history, history.c.transaction_id == labels.c.transaction_id)
@@ -111,6 +112,7 @@ def _events() -> Select[Any]:
             ("merchant_id", String),
             ("device_id", String),
             ("ip", String),
+            ("customer_id", String),
         )
     ]
     paid = select(decisions.c.seq, decisions.c.transaction_json, *absent).where(decisions.c.seq > bindparam("after"))

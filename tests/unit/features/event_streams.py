@@ -64,6 +64,7 @@ def transaction(rng: random.Random, number: int, time: datetime, entities: int, 
         mcc=maybe(rng.choice(("0000", "5411", "9999"))),
         device_id=maybe(f"phone-{rng.randrange(entities)}"),
         ip=maybe(f"10.0.0.{rng.randrange(entities)}"),
+        customer_id=maybe(f"customer-{rng.randrange(entities)}"),
         country=maybe(rng.choice(("AA", "DE", "ZZ"))),
         latitude=rng.uniform(-90, 90) if located else None,
         longitude=rng.uniform(-180, 180) if located else None,
@@ -84,6 +85,7 @@ def label(rng: random.Random, seq: int, of: Transaction, clock: datetime) -> Lab
         merchant_id=of.merchant_id,
         device_id=of.device_id,
         ip=of.ip,
+        customer_id=of.customer_id,
     )
 
 

@@ -13,7 +13,7 @@ from features.transaction import Transaction
 NAN = math.nan
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SPANS = {"1h": HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
-LIMITS = {"card": (256, 128), "merchant": (512, 256), "device": (256, 128), "ip": (256, 128)}
+LIMITS = {"card": (256, 128), "merchant": (512, 256), "device": (256, 128), "ip": (256, 128), "customer": (256, 128)}
 CHANNELS = ("pos", "ecommerce", "atm", "moto", "transfer")
 ENTRY_MODES = ("chip", "contactless", "magstripe", "manual", "stored", "wallet")
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
@@ -95,7 +95,13 @@ class Oracle:
 
     def of(self, event: TransactionEvent | LabelEvent) -> list[EntityHistory]:
         holder = event.transaction if isinstance(event, TransactionEvent) else event
-        keys = {"card": holder.card_id, "merchant": holder.merchant_id, "device": holder.device_id, "ip": holder.ip}
+        keys = {
+            "card": holder.card_id,
+            "merchant": holder.merchant_id,
+            "device": holder.device_id,
+            "ip": holder.ip,
+            "customer": holder.customer_id,
+        }
         return [
             self.histories.setdefault((entity, key), EntityHistory(entity))
             for entity, key in keys.items()
