@@ -7,6 +7,11 @@ from typing import Literal
 from features.store import Entity
 
 Source = Literal["request", "transactions", "labels"]
+FRESHNESS: dict[Source, str] = {
+    "request": "with every request",
+    "transactions": "as soon as the previous transaction is folded",
+    "labels": "when labels arrive",
+}
 NAN = math.nan
 SPOKEN_ENTITY: dict[Entity, str] = {
     "card": "card",
@@ -41,3 +46,8 @@ class Feature:
     def request_only(self) -> bool:
         """Whether the request alone is enough to compute it: such features survive the loss of the feature store."""
         return self.source == "request"
+
+    @property
+    def freshness(self) -> str:
+        """When its value moves, in words."""
+        return FRESHNESS[self.source]

@@ -14,7 +14,7 @@ from features.errors import DataError
 from features.store import ENTITIES, Entity
 
 Integers = NDArray[np.int64]
-_KEY_COLUMNS: dict[Entity, str] = {
+KEY_COLUMNS: dict[Entity, str] = {
     "card": "card_id",
     "merchant": "merchant_id",
     "device": "device_id",
@@ -75,7 +75,7 @@ def make_history(table: pd.DataFrame, until: datetime | None) -> History:
         columns=columns,
         reals=np.ascontiguousarray(table[["amount", "latitude", "longitude"]].to_numpy(dtype=np.float64)),
         slots=slots,
-        order=_order(times, columns[layout.I_LABEL_TIME], labelled),
+        order=_order(times, columns[layout.I_LABEL_TIME], labelled, ids),
         keys=keys,
         entities=np.array([codes[entity] for entity, _ in keys], np.int64),
         transactions=_count(slots, len(keys)),
@@ -89,7 +89,7 @@ def _columns(table: pd.DataFrame) -> tuple[dict[int, Integers], Integers, tuple[
     slots = np.full((len(table), len(ENTITIES)), -1, np.int64)
     keys: list[tuple[Entity, str]] = []
     by_name = {name: index for index, name in _HASHES.items()}
-    for code, (entity, name) in enumerate(_KEY_COLUMNS.items()):
+    for code, (entity, name) in enumerate(KEY_COLUMNS.items()):
         places, uniques = pd.factorize(table[name])
         slots[:, code] = np.where(places >= 0, places + len(keys), -1)
         if name in by_name:
@@ -122,11 +122,23 @@ def _count(slots: Integers, total: int) -> Integers:
     return np.bincount(slots.ravel() + 1, minlength=total + 1)[1:].astype(np.int64, copy=False)
 
 
-def _order(times: Integers, label_times: Integers, labelled: NDArray[np.bool_]) -> Integers:
-    """Interleave: a label comes before the first transaction at or after its label time, but never before its own."""
+def _order(times: Integers, label_times: Integers, labelled: NDArray[np.bool_], ids: list[str]) -> Integers:
+    """Interleave: a label comes before the first transaction at or after its label time, but never before its own.
+
+    Labels of one moment go by transaction id, as in the stream, where nothing else orders them. ``ids`` are those of
+    the labelled rows.
+    """
     rows = len(times)
     with_label = np.flatnonzero(labelled)
     at_once = label_times[with_label] <= times[with_label]
-    when = np.concatenate((times, np.where(at_once, times[with_label], label_times[with_label])))
-    rank = np.concatenate((np.ones(rows, np.int8), np.where(at_once, 2, 0).astype(np.int8)))
-    return np.concatenate((np.arange(rows), rows + with_label))[np.lexsort((rank, when))]
+    when = np.where(at_once, times[with_label], label_times[with_label])
+    rank = np.where(at_once, 2, 0).astype(np.int8)
+    shared = np.flatnonzero(pd.Series(when).duplicated(keep=False))
+    name = np.zeros(len(with_label), np.int64)
+    name[shared] = pd.factorize(np.array([ids[at] for at in shared], dtype=object), sort=True)[0]
+    keys = (
+        np.concatenate((np.zeros(rows, np.int64), name)),
+        np.concatenate((np.ones(rows, np.int8), rank)),
+        np.concatenate((times, when)),
+    )
+    return np.concatenate((np.arange(rows), rows + with_label))[np.lexsort(keys)]

@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import data, demo, dlq, doctor, run
+from services.cli import data, demo, dlq, doctor, features, run
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 serve = typer.Typer(help="Start a REST service.", no_args_is_help=True)
 dead_letters = typer.Typer(help="List, show and replay what could not be scored.", no_args_is_help=True)
+catalogue = typer.Typer(invoke_without_command=True)
 
 for command in (demo.demo, data.simulate, data.train, data.evaluate, run.worker, run.score, run.send, doctor.doctor):
     app.command()(command)
@@ -23,3 +24,7 @@ dead_letters.command()(dlq.show)
 dead_letters.command()(dlq.replay)
 app.add_typer(serve, name="serve")
 app.add_typer(dead_letters, name="dlq")
+catalogue.callback()(features.features)
+catalogue.command("list")(features.list_)
+catalogue.command()(features.verify)
+app.add_typer(catalogue, name="features")

@@ -50,13 +50,18 @@ def history(seed, segments=SEGMENTS, *, labelled=0.7, **options):
     return table, payments
 
 
+def fold_order(waiting):
+    label_time, label = waiting
+    return label_time, label.transaction_id
+
+
 def as_events(table, payments):
     """Interleave by hand: a label before the first transaction at or after its time, never before its own."""
     waiting = []
     events = []
     labels = table[["is_fraud", "label_time"]].to_dict("records")
     for payment, known in zip(payments, labels, strict=True):
-        for label_time, label in sorted(waiting, key=lambda pair: pair[0]):
+        for label_time, label in sorted(waiting, key=fold_order):
             if label_time <= payment.event_time and (
                 label.event_time < payment.event_time or label_time > label.event_time
             ):
@@ -70,7 +75,7 @@ def as_events(table, payments):
             )  # fmt: skip
             waiting.append((max(label.label_time, label.event_time), label))
     last = payments[-1].event_time
-    events.extend(label for label_time, label in sorted(waiting, key=lambda pair: pair[0]) if label_time <= last)
+    events.extend(label for label_time, label in sorted(waiting, key=fold_order) if label_time <= last)
     return [numbered(event, seq) for seq, event in enumerate(events, start=1)]
 
 
