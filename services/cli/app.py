@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import data, demo, dlq, doctor, run
+from services.cli import benchmark, data, demo, dlq, doctor, run
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 serve = typer.Typer(help="Start a REST service.", no_args_is_help=True)
 dead_letters = typer.Typer(help="List, show and replay what could not be scored.", no_args_is_help=True)
+benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
 for command in (demo.demo, data.simulate, data.train, data.evaluate, run.worker, run.score, run.send, doctor.doctor):
     app.command()(command)
@@ -21,5 +22,7 @@ serve.command("explain")(run.serve_explain)
 dead_letters.command("list")(dlq.list_)
 dead_letters.command()(dlq.show)
 dead_letters.command()(dlq.replay)
+benchmarks.command()(benchmark.features)
 app.add_typer(serve, name="serve")
 app.add_typer(dead_letters, name="dlq")
+app.add_typer(benchmarks, name="benchmark")
