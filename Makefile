@@ -27,7 +27,8 @@ format: $(STAMP) ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## Measure the demo's stream: latency percentiles and throughput
+bench: $(STAMP) ## Measure the features, then the demo's stream: latency percentiles and throughput
+	$(BIN)/ringfence benchmark features
 	$(BIN)/ringfence demo --transactions 20000 --exit --json
 
 $(STAMP): pyproject.toml constraints.txt

@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import data, demo, dlq, doctor, features, run
+from services.cli import benchmark, data, demo, dlq, doctor, features, run
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -14,6 +14,7 @@ app = typer.Typer(
 serve = typer.Typer(help="Start a REST service.", no_args_is_help=True)
 dead_letters = typer.Typer(help="List, show and replay what could not be scored.", no_args_is_help=True)
 catalogue = typer.Typer(invoke_without_command=True)
+benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
 for command in (demo.demo, data.simulate, data.train, data.evaluate, run.worker, run.score, run.send, doctor.doctor):
     app.command()(command)
@@ -22,9 +23,11 @@ serve.command("explain")(run.serve_explain)
 dead_letters.command("list")(dlq.list_)
 dead_letters.command()(dlq.show)
 dead_letters.command()(dlq.replay)
+benchmarks.command()(benchmark.features)
 app.add_typer(serve, name="serve")
 app.add_typer(dead_letters, name="dlq")
 catalogue.callback()(features.features)
 catalogue.command("list")(features.list_)
 catalogue.command()(features.verify)
 app.add_typer(catalogue, name="features")
+app.add_typer(benchmarks, name="benchmark")
