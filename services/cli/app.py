@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import data, demo, dlq, doctor, run
+from services.cli import backfill, data, demo, dlq, doctor, run
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -14,7 +14,17 @@ app = typer.Typer(
 serve = typer.Typer(help="Start a REST service.", no_args_is_help=True)
 dead_letters = typer.Typer(help="List, show and replay what could not be scored.", no_args_is_help=True)
 
-for command in (demo.demo, data.simulate, data.train, data.evaluate, run.worker, run.score, run.send, doctor.doctor):
+for command in (
+    demo.demo,
+    data.simulate,
+    data.train,
+    data.evaluate,
+    backfill.backfill,
+    run.worker,
+    run.score,
+    run.send,
+    doctor.doctor,
+):
     app.command()(command)
 serve.command("score")(run.serve_score)
 serve.command("explain")(run.serve_explain)
