@@ -78,8 +78,8 @@ def make_history(table: pd.DataFrame, until: datetime | None) -> History:
         order=_order(times, columns[layout.I_LABEL_TIME], labelled, ids),
         keys=keys,
         entities=np.array([codes[entity] for entity, _ in keys], np.int64),
-        transactions=_count(slots, len(keys)),
-        labels=_count(slots[labelled], len(keys)),
+        transactions=count_slots(slots, len(keys)),
+        labels=count_slots(slots[labelled], len(keys)),
     )
 
 
@@ -117,7 +117,7 @@ def _labelled(table: pd.DataFrame, times: Integers, until: datetime | None) -> N
     return np.asarray(known & (label_times <= cutoff))
 
 
-def _count(slots: Integers, total: int) -> Integers:
+def count_slots(slots: Integers, total: int) -> Integers:
     """Return how often each of ``total`` slots occurs; -1 is none."""
     return np.bincount(slots.ravel() + 1, minlength=total + 1)[1:].astype(np.int64, copy=False)
 

@@ -5,6 +5,7 @@ token           bearer token of the services, mode 600
 bundles/        model bundles by version, and `champion`, which names the one served
 policy.json     thresholds and the costs behind them
 feature-store/  Feast registry and, on SQLite, the online store
+backfill/       features of a back-filled history, unless --out names another place
 ledger.db       decisions and labels, unless a database URL is set
 logs/           one file a process
 """
@@ -53,6 +54,11 @@ class StateDirectory:
     def feature_store(self) -> Path:
         """Directory of the Feast repository."""
         return self.path / "feature-store"
+
+    @property
+    def backfill(self) -> Path:
+        """Directory of a back-filled history, unless another one is named."""
+        return self.path / "backfill"
 
     @property
     def ledger(self) -> Path:

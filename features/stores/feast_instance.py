@@ -66,9 +66,9 @@ def open_instance(directory: Path, online_store: dict[str, Any]) -> Instance:
     }
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with _one_process_at_a_time(directory):
-            _write_if_changed(directory / CONFIGURATION, yaml.safe_dump(settings, sort_keys=False))
-            _write_if_changed(directory / "definitions.py", _DEFINITIONS_FILE)
+        with one_process_at_a_time(directory):
+            write_if_changed(directory / CONFIGURATION, yaml.safe_dump(settings, sort_keys=False))
+            write_if_changed(directory / "definitions.py", _DEFINITIONS_FILE)
             if not (directory / HISTORY).exists():
                 write_history(directory / HISTORY)
             config = feast.RepoConfig(repo_path=directory, **settings)
@@ -120,13 +120,14 @@ def _essence(view: feast.FeatureView) -> tuple[object, ...]:
     return (view.name, tuple(view.entities), view.ttl, tuple(view.schema), view.batch_source, view.online)
 
 
-def _write_if_changed(path: Path, text: str) -> None:
+def write_if_changed(path: Path, text: str) -> None:
+    """Write a file unless it says so already."""
     if not path.exists() or path.read_text("utf-8") != text:
         path.write_text(text, "utf-8")
 
 
 @contextmanager
-def _one_process_at_a_time(directory: Path) -> Iterator[None]:
+def one_process_at_a_time(directory: Path) -> Iterator[None]:
     """Hold a file lock: the worker and the services may open a new directory at the same moment."""
     with (directory / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -11,14 +11,19 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from features.store import ENTITIES, Entity, States
 from features.stores.checks import check_entities, check_utc
 
+if TYPE_CHECKING:
+    from features.stores.feast_instance import Instance
+
 
 class Backend(Protocol):
     """Where Feast keeps online states, with its errors mapped to ours."""
+
+    instance: "Instance"
 
     @property
     def bulk_rows(self) -> int:
@@ -81,6 +86,10 @@ class FeastStore:
                 if progress is not None:
                     progress(done, total)
         return total
+
+    def register_history(self, parts: Path) -> None:
+        """Offer back-filled features, Parquet parts in a directory, to Feast's `get_historical_features`."""
+        importlib.import_module("features.stores.feast_offline").register(self._backend.instance, parts)
 
     def close(self) -> None:
         """Release connections."""

@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import benchmark, data, demo, dlq, doctor, features, run
+from services.cli import backfill, benchmark, data, demo, dlq, doctor, features, run
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -16,7 +16,17 @@ dead_letters = typer.Typer(help="List, show and replay what could not be scored.
 catalogue = typer.Typer(invoke_without_command=True)
 benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
-for command in (demo.demo, data.simulate, data.train, data.evaluate, run.worker, run.score, run.send, doctor.doctor):
+for command in (
+    demo.demo,
+    data.simulate,
+    data.train,
+    data.evaluate,
+    backfill.backfill,
+    run.worker,
+    run.score,
+    run.send,
+    doctor.doctor,
+):
     app.command()(command)
 serve.command("score")(run.serve_score)
 serve.command("explain")(run.serve_explain)

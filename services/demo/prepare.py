@@ -4,13 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import pandas as pd
 
 from features.errors import StateError
+from services.announce import announce
 from services.composition import Root
 from services.demo.source import Source
 from services.training import train_and_install
-from streaming.ledger import Ledger, TransactionRef
 
 Progress = Callable[[int, int], None]
 
@@ -48,27 +47,10 @@ def prepare(
     store.bulk_load(trained.history.states, history["event_time"].iloc[-1].to_pydatetime(), progress=load)
     store.close()
     ledger = root.ledger()
-    announce(ledger, history)
+    announce(ledger, history, history["event_time"].iloc[-1])
     ledger.close()
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "prepared.json").write_bytes(msgspec.json.encode(Prepared(source.fingerprint)))
-
-
-def announce(ledger: Ledger, history: pd.DataFrame) -> None:
-    """Tell the ledger of transactions whose label was not known yet when the history ended."""
-    end = history["event_time"].iloc[-1]
-    open_rows = history[~(history["label_time"] <= end)]
-    times = open_rows["event_time"].dt.as_unit("us").astype("int64")
-    columns = [open_rows[name].astype(object).where(open_rows[name].notna(), None) for name in _ENTITY_COLUMNS]
-    ledger.import_history(
-        [
-            TransactionRef(key, int(time), *entities)
-            for key, time, *entities in zip(open_rows["transaction_id"], times, *columns, strict=True)
-        ]
-    )
-
-
-_ENTITY_COLUMNS = ("card_id", "merchant_id", "device_id", "ip", "customer_id")
 
 
 def _start_over(directory: Path) -> str:

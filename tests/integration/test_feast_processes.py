@@ -95,3 +95,15 @@ def test_feasts_own_tools_accept_the_repo_and_an_instance(directory, tmp_path):
     store = open_feast(directory)
     assert store.read({"card": ["c"]}) == {"card": {"c": b"1"}}
     store.close()
+
+
+@pytest.mark.slow
+def test_feasts_own_apply_keeps_the_view_of_a_back_filled_history(directory, tmp_path):
+    store = open_feast(directory)
+    store.register_history(tmp_path / "parts")
+    store.close()
+    feast = [str(Path(sys.executable).with_name("feast")), "-c", directory]
+    applied = subprocess.run([*feast, "apply"], check=True, capture_output=True, cwd=tmp_path)
+    assert b"No changes to registry" in applied.stdout
+    listed = subprocess.run([*feast, "feature-views", "list"], check=True, capture_output=True, cwd=tmp_path)
+    assert b"transaction_features" in listed.stdout
