@@ -88,7 +88,7 @@ def test_feasts_own_tools_accept_the_repo_and_an_instance(directory, tmp_path):
     shutil.copytree(REPO, repo, ignore=shutil.ignore_patterns("data", "__pycache__"))
     subprocess.run([*feast, repo, "apply"], check=True, capture_output=True, cwd=tmp_path)
     listed = subprocess.run([*feast, repo, "feature-views", "list"], check=True, capture_output=True, cwd=tmp_path)
-    for name in (b"card_state", b"merchant_state", b"device_state", b"ip_state"):
+    for name in (b"card_state", b"merchant_state", b"device_state", b"ip_state", b"customer_state"):
         assert name in listed.stdout
     applied = subprocess.run([*feast, directory, "apply"], check=True, capture_output=True, cwd=tmp_path)
     assert b"No changes to registry" in applied.stdout

@@ -5,13 +5,14 @@ import pytest
 import redis
 
 from features.errors import StateError, StoreUnavailable
+from features.feast_repo.definitions import ENTITY_DEFINITIONS
 from features.store import ENTITIES
 from features.stores.feast_store import open_feast
 from tests.integration.redis_server import RedisServer, redis_server, require_redis  # noqa: F401 (a fixture)
 from tests.unit.features.stores.conformance import NOON, StoreConformance, feast_messages
 
 pytestmark = pytest.mark.integration
-KEYS = {"card": "card_id", "merchant": "merchant_id", "device": "device_id", "ip": "ip"}
+KEYS = {entity.name: entity.join_key for entity in ENTITY_DEFINITIONS}
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ def payments(*hours, cards=None, labels=None):
             "merchant_id": ["m"] * rows,
             "device_id": [None] * rows,
             "ip": [None] * rows,
+            "customer_id": [None] * rows,
             "is_fraud": pd.Series([1 if row in known else None for row in range(rows)], dtype="Int8"),
             "label_time": pd.to_datetime(
                 pd.Series([START + pd.Timedelta(hours=known[row]) if row in known else None for row in range(rows)]),
@@ -68,7 +69,7 @@ def test_what_overtook_a_late_payment_misses_it_in_the_windows_that_hold_it():
     assert rows_of(explained, "card_velocity_1h") == [0, 1, 2]
     assert rows_of(explained, "merchant_count_30d") == [1, 2]
     for at, feature in enumerate(FEATURES):
-        if feature.entity in ("request", "device", "ip") or feature.source == "labels":
+        if feature.entity in ("request", "device", "ip", "customer") or feature.source == "labels":
             assert not explained[:, at].any()
 
 

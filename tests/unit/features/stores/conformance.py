@@ -74,12 +74,12 @@ class StoreConformance:
         assert store.read({entity: list(rows) for entity, rows in states.items()}) == states
 
     def test_misuse_is_refused_before_anything_is_written(self, store):
-        with pytest.raises(ValueError, match="customer"):
-            store.write({"card": {"c": b"x"}, "customer": {"c": b"x"}}, NOON)
+        with pytest.raises(ValueError, match="acquirer"):
+            store.write({"card": {"c": b"x"}, "acquirer": {"c": b"x"}}, NOON)
         with pytest.raises(ValueError, match="UTC"):
             store.write({"card": {"c": b"x"}}, NOON.replace(tzinfo=None))
-        with pytest.raises(ValueError, match="customer"):
-            store.read({"customer": ["c"]})
+        with pytest.raises(ValueError, match="acquirer"):
+            store.read({"acquirer": ["c"]})
         assert store.read({"card": ["c"]}) == {"card": {}}
 
     def test_threads_share_a_store(self, store):

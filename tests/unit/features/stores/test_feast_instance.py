@@ -36,7 +36,7 @@ def test_changed_definitions_are_applied_and_states_stay(directory):
     store.close()
     store = open_feast(directory)
     names = {view.name for view in store._backend.instance.store.list_feature_views()}
-    assert names == {"card_state", "merchant_state", "device_state", "ip_state"}
+    assert names == {"card_state", "merchant_state", "device_state", "ip_state", "customer_state"}
     assert store.read({"card": ["c"]}) == {"card": {"c": b"1"}}
     store.close()
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from features.errors import StateError, StoreUnavailable
+from features.feast_repo.definitions import ENTITY_DEFINITIONS
 from features.store import ENTITIES
 from features.stores.feast_store import open_feast
 from tests.unit.features.stores.conformance import NOON, StoreConformance, feast_messages
@@ -96,7 +97,7 @@ def test_feast_reads_what_is_written_here_and_the_other_way_round(directory):
     store = open_feast(directory)
     entity_key, value = feast_messages()
     feast_store = store._backend.instance.store
-    keys = {"card": "card_id", "merchant": "merchant_id", "device": "device_id", "ip": "ip"}
+    keys = {entity.name: entity.join_key for entity in ENTITY_DEFINITIONS}
     store.write({entity: {"x": entity.encode()} for entity in ENTITIES}, NOON)
     rows = feast_store.get_online_features(
         [f"{entity}_state:state" for entity in ENTITIES],
