@@ -34,7 +34,7 @@ def test_features_prints_one_object_with_every_figure(few_calls):
     for name in ("scalar_read_us", "scalar_write_us"):
         assert list(result[name]) == ["1", "64"]
         assert set(result[name]["64"]) == {"p50", "p99", "per_transaction", "times_packed"}
-    assert set(result["state_bytes"]) == {"card", "merchant", "device", "ip", "total_mib"}
+    assert set(result["state_bytes"]) == {"card", "merchant", "device", "ip", "customer", "total_mib"}
 
 
 def test_a_person_sees_a_row_for_each_size_of_micro_batch():
