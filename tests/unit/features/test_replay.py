@@ -72,6 +72,7 @@ def as_events(table, payments):
             label = LabelEvent(
                 0, payment.transaction_id, bool(known["is_fraud"]), known["label_time"].to_pydatetime(),
                 payment.event_time, payment.card_id, payment.merchant_id, payment.device_id, payment.ip,
+                payment.customer_id,
             )  # fmt: skip
             waiting.append((max(label.label_time, label.event_time), label))
     last = payments[-1].event_time
