@@ -93,7 +93,10 @@ def evaluate_fdh(
     split = handbook_split(table, start)
     truth = table["is_fraud"].fillna(0).to_numpy(dtype=bool)
     # Cards known to be compromised do not occur in the test, so what is known of a card's outcomes could only mislead.
-    useless = {one.name for one in FEATURES if one.source == "labels" and one.entity == "card"}
+    # The Handbook's customers are its cards: all that is said of them is said of the card already.
+    useless = {
+        one.name for one in FEATURES if one.entity == "customer" or (one.entity, one.source) == ("card", "labels")
+    }
     columns = np.flatnonzero([name not in useless for name in names])
     train = Sample(features[np.ix_(split.train, columns)], truth[split.train])
     test = features[np.ix_(split.test, columns)]
