@@ -4,10 +4,10 @@ For each chunk of the history's order the Parquet part is made, then the states 
 transaction. A process that dies in between writes the same part again.
 """
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from features.backfill_chunk import take_chunk
@@ -18,7 +18,7 @@ from features.history import History
 from features.replay import fold_history
 from features.state import Arena
 
-CHUNK = 100_000  # events: their features, and the states that they touch, are in memory at a time
+CHUNK = 250_000  # events: their features, and the states that they touch, are in memory at a time
 
 
 def open_work(directory: Path, fingerprint: str, *, restart: bool = False) -> BackfillWork:
@@ -80,11 +80,13 @@ def _fold_chunk(
     cut = take_chunk(history, position.events, end)
     part = cut.history
     arena = Arena.load(work.read(part.keys), part.entities, part.transactions, part.labels)
-    features = [out.astype(np.float32) for out in fold_history(part, arena)]
-    arena.reset_markers()  # they number the events of one fold; the position keeps a chunk from being applied twice
+    features = fold_history(part, arena)
     transactions = cut.last - cut.first
     if transactions:
-        write_part(directory, position.parts, table.iloc[cut.first : cut.last], np.concatenate(features))
+        write_part(directory, position.parts, table.iloc[cut.first : cut.last], features)
+    else:
+        deque(features, maxlen=0)  # only labels, whose features nobody asks for
+    arena.reset_markers()  # they number the events of one fold; the position keeps a chunk from being applied twice
     position = Position(
         end,
         position.transactions + transactions,

@@ -1,3 +1,4 @@
+import errno
 import sqlite3
 from dataclasses import astuple
 from datetime import timedelta
@@ -5,9 +6,10 @@ from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from features import backfill, backfill_work
+from features import backfill, backfill_parts, backfill_work
 from features.backfill import open_work
 from features.backfill_parts import SCHEMA
 from features.backfill_work import FILE, BackfillWork
@@ -54,6 +56,28 @@ def test_features_and_states_are_those_of_a_replay(table, replayed, tmp_path, ch
     assert (position.transactions, position.labels) == (len(table), replayed.labels)
     assert position.parts == len(part_bytes(tmp_path))
     assert replayed.labels > 100
+
+
+def test_row_groups_written_while_the_next_is_made_keep_their_order(table, replayed, tmp_path, monkeypatch):
+    monkeypatch.setattr(backfill_parts, "GROUP", 90)
+    monkeypatch.setattr("features.replay.CHUNK", 40)
+    fold(table, tmp_path, 500)
+    assert features(parts(tmp_path)) == replayed.features.tobytes()
+    assert pq.ParquetFile(next(tmp_path.glob("part-*"))).metadata.num_row_groups > 2
+
+
+def test_a_disk_that_is_full_is_named_and_leaves_no_part(table, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(backfill_parts.pq.ParquetWriter, "write_table", full)
+    with pytest.raises(ConfigurationError, match="No space left on device") as refused:
+        fold(table, tmp_path, CHUNK)
+    assert "Make room" in refused.value.remedy
+    assert not part_bytes(tmp_path)
+    monkeypatch.undo()
+    fold(table, tmp_path, CHUNK)
+    assert features(parts(tmp_path)) == replay(table).features.tobytes()
 
 
 def test_chunks_of_one_event_leave_no_empty_parts(table, tmp_path):
