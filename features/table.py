@@ -12,9 +12,11 @@ Columns are the fields of `features.transaction.Transaction`, then ``is_fraud`` 
 | latitude, longitude | float64, degrees | NaN |
 | is_fraud | Int8 (nullable) | unlabelled |
 | label_time | datetime64[us, UTC]: when the label became known | NaT |
+| inclusion_probability | float64, in (0, 1]: how likely the label was to exist | unlabelled |
 
 Rows are sorted by ``event_time``; equal times keep the file's order, which is the order of the fold. String columns
-may be categorical. Columns that a data set lacks entirely are present and all missing.
+may be categorical. Columns that a data set lacks entirely are present and all missing, save the last one: it is there
+only where labels are a selection (`models.inclusion`), and like them it is no feature.
 """
 
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ REQUIRED = ("transaction_id", "event_time", "card_id", "merchant_id", "amount", 
 OPTIONAL_TEXT = ("mcc", "customer_id", "counterparty_id", "device_id", "ip", "country", "channel", "entry_mode")
 OPTIONAL_NUMBERS = ("latitude", "longitude")
 LABELS = ("is_fraud", "label_time")
+INCLUSION = "inclusion_probability"
 COLUMNS = (*REQUIRED, *OPTIONAL_TEXT, *OPTIONAL_NUMBERS, *LABELS)
 
 

@@ -1,11 +1,12 @@
 """The model bundle: a directory that holds everything one model version needs, and nothing that can run code.
 
-Files: ``manifest.json``, the model in its library's safe format, and ``probes.json``, a few rows with the log-odds they
-had when the bundle was written (the smoke test). Each file's bytes are read once, hashed, and only then parsed.
+Files: ``manifest.json``, the model in its library's safe format (for a blend, both models and ``blend.json``), and
+``probes.json``, a few rows with the log-odds they had when the bundle was written (the smoke test). Each file's bytes
+are read once, hashed, and only then parsed.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import msgspec
 import numpy as np
 
 from features.errors import BundleError
-from models import lightgbm_scorer, manifest, xgboost_scorer
+from models import blend_scorer, lightgbm_scorer, manifest, xgboost_scorer
+from models.blend_scorer import BlendScorer
 from models.calibrated_model import CalibratedModel, Explanation
 from models.lightgbm_scorer import LightGBMScorer
 from models.manifest import RECOVER, Manifest
@@ -24,12 +26,12 @@ PROBES_FILE = "probes.json"
 SMOKE_TOLERANCE = 1e-6  # log-odds, absolute and relative; libraries may round differently between versions
 MAX_FILE_BYTES = 512 * 2**20
 
-BUNDLE_FILES = frozenset({manifest.FILE_NAME, PROBES_FILE, lightgbm_scorer.FILE_NAME, xgboost_scorer.FILE_NAME})
-
-_READERS: dict[str, tuple[str, Callable[[bytes, str], LightGBMScorer | XGBoostScorer]]] = {
-    "lightgbm": (lightgbm_scorer.FILE_NAME, lightgbm_scorer.from_bytes),
-    "xgboost": (xgboost_scorer.FILE_NAME, xgboost_scorer.from_bytes),
+MODEL_FILES: dict[str, tuple[str, ...]] = {
+    "lightgbm": (lightgbm_scorer.FILE_NAME,),
+    "xgboost": (xgboost_scorer.FILE_NAME,),
+    "blend": blend_scorer.FILE_NAMES,
 }
+BUNDLE_FILES = frozenset({manifest.FILE_NAME, PROBES_FILE}.union(*MODEL_FILES.values()))
 
 
 class Probes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,26 +93,34 @@ def load_bundle(directory: Path, *, expect_features: Sequence[str] | None) -> Bu
     content = manifest.decode(_read(directory, manifest.FILE_NAME, manifest.MAX_BYTES), _at(directory))
     if expect_features is not None:
         _check_features(content.feature_names, tuple(expect_features), directory)
-    if content.family not in _READERS:
+    if content.family not in MODEL_FILES:
         raise BundleError(f"{_at(directory)} names the unknown model family {content.family!r}.", remedy=RECOVER)
-    model_file, reader = _READERS[content.family]
-    if set(content.files) != {model_file, PROBES_FILE}:
+    expected = (*MODEL_FILES[content.family], PROBES_FILE)
+    if set(content.files) != set(expected):
         raise BundleError(
-            f"{_at(directory)} lists {sorted(content.files)}; expected {model_file} and {PROBES_FILE}.", remedy=RECOVER
+            f"{_at(directory)} lists {sorted(content.files)}; expected {' and '.join(expected)}.", remedy=RECOVER
         )
     raw = {name: _verified(directory, name, sha256) for name, sha256 in content.files.items()}
-    scorer = reader(raw[model_file], str(directory / model_file))
+    scorer = _scorer(content.family, raw, directory)
     try:
         probes = msgspec.json.decode(raw[PROBES_FILE], type=Probes)
     except msgspec.DecodeError as error:
         raise BundleError(f"{directory / PROBES_FILE} cannot be read: {error}.", remedy=RECOVER) from error
     if scorer.width != len(content.feature_names):
         raise BundleError(
-            f"{directory / model_file} expects {scorer.width} features; "
+            f"The model in {directory} expects {scorer.width} features; "
             f"the manifest names {len(content.feature_names)}.",
             remedy=RECOVER,
         )
     return Bundle(CalibratedModel(scorer, content.calibration), content, probes)
+
+
+def _scorer(family: str, raw: Mapping[str, bytes], directory: Path) -> LightGBMScorer | XGBoostScorer | BlendScorer:
+    if family == "blend":
+        return blend_scorer.from_files(raw, directory)
+    (name,) = MODEL_FILES[family]
+    reader = lightgbm_scorer.from_bytes if family == "lightgbm" else xgboost_scorer.from_bytes
+    return reader(raw[name], str(directory / name))
 
 
 def _check_features(has: tuple[str, ...], expected: tuple[str, ...], directory: Path) -> None:

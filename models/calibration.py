@@ -1,16 +1,19 @@
 """Calibration: from a scorer's margin to log-odds that mean what they say.
 
 A calibration is a small struct that knows how to apply itself and is stored as tagged JSON in the bundle's manifest.
-Another kind (isotonic, beta) is another struct in the `Calibration` union with the same two methods.
+All of them rise strictly with the margin, so that calibrating never changes a ranking. Another kind is another struct
+in the `Calibration` union with the same methods. `models.calibration_fit` fits them.
 """
+
+import math
+from itertools import pairwise
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # scikit-learn ships no types
 
-from features.errors import DataError
 from models.scorer import Vector
+
+_ALIKE = 1e-10  # margins this close to the base count as the base: a quotient of differences would be noise
 
 
 class Platt(msgspec.Struct, frozen=True, tag="platt", tag_field="kind", forbid_unknown_fields=True):
@@ -34,10 +37,86 @@ class Platt(msgspec.Struct, frozen=True, tag="platt", tag_field="kind", forbid_u
         del base
         return np.full(len(margin), self.slope)
 
+    def adjusted(self, slope: float, intercept: float) -> "Platt":
+        """Return the calibration that serves ``slope`` * log-odds + ``intercept`` of this one."""
+        return Platt(slope * self.slope, slope * self.intercept + intercept)
 
-Calibration = Platt
+
+class Beta(msgspec.Struct, frozen=True, tag="beta", tag_field="kind", forbid_unknown_fields=True):
+    """Beta calibration (Kull, Silva Filho, Flach 2017): a ln p - b ln(1 - p) + c of the margin's probability p.
+
+    In log-odds: slope ``low`` (a) far below 0 and slope ``high`` (b) far above it, with a smooth bend between. Both are
+    at least 0 and not both 0.
+    """
+
+    low: float
+    high: float
+    intercept: float
+
+    def __post_init__(self) -> None:
+        """Refuse a calibration that does not rise."""
+        if min(self.low, self.high) < 0 or self.low + self.high <= 0:
+            raise ValueError("a beta calibration must rise")
+
+    def log_odds(self, margin: Vector) -> Vector:
+        """Calibrated log-odds of each margin, shape (n,)."""
+        return self.high * np.logaddexp(0.0, margin) - self.low * np.logaddexp(0.0, -margin) + self.intercept
+
+    def spread(self, margin: Vector, base: float) -> Vector:
+        """What each row's attributions are multiplied by, as in `Platt.spread`."""
+        share = float(probability(np.array([base]))[0])
+        return _quotients(self, margin, base, self.low * (1 - share) + self.high * share)
+
+    def adjusted(self, slope: float, intercept: float) -> "Beta":
+        """Return the calibration that serves ``slope`` * log-odds + ``intercept`` of this one."""
+        return Beta(slope * self.low, slope * self.high, slope * self.intercept + intercept)
+
+
+class Isotonic(msgspec.Struct, frozen=True, tag="isotonic", tag_field="kind", forbid_unknown_fields=True):
+    """Isotonic regression (Zadrozny and Elkan 2002) as a line through the centres of its steps, in log-odds.
+
+    Straight between ``margins``, where it takes ``values``, and of ``slope`` beyond both ends: unlike the steps
+    themselves, it keeps every difference in rank, and no log-odds are infinite.
+    """
+
+    margins: tuple[float, ...]
+    values: tuple[float, ...]
+    slope: float
+
+    def __post_init__(self) -> None:
+        """Refuse a calibration that does not rise."""
+        rising = all(low < high for line in (self.margins, self.values) for low, high in pairwise(line))
+        if not self.margins or len(self.margins) != len(self.values) or not rising or not self.slope > 0:
+            raise ValueError("an isotonic calibration needs as many margins as values, both rising, and a slope")
+
+    def log_odds(self, margin: Vector) -> Vector:
+        """Calibrated log-odds of each margin, shape (n,)."""
+        within = np.interp(margin, self.margins, self.values)
+        beyond = np.minimum(margin - self.margins[0], 0.0) + np.maximum(margin - self.margins[-1], 0.0)
+        return np.asarray(within + self.slope * beyond, dtype=np.float64)
+
+    def spread(self, margin: Vector, base: float) -> Vector:
+        """What each row's attributions are multiplied by, as in `Platt.spread`."""
+        after = int(np.searchsorted(self.margins, base, side="right"))
+        at_base = self.slope
+        if 0 < after < len(self.margins):
+            rise = self.values[after] - self.values[after - 1]
+            at_base = rise / (self.margins[after] - self.margins[after - 1])
+        return _quotients(self, margin, base, at_base)
+
+    def adjusted(self, slope: float, intercept: float) -> "Isotonic":
+        """Return the calibration that serves ``slope`` * log-odds + ``intercept`` of this one."""
+        return Isotonic(self.margins, tuple(slope * value + intercept for value in self.values), slope * self.slope)
+
+
+Calibration = Platt | Beta | Isotonic
 
 IDENTITY = Platt(1.0, 0.0)
+
+
+def kind_of(calibration: Calibration) -> str:
+    """Return "platt", "beta" or "isotonic"."""
+    return str(calibration.__struct_config__.tag)
 
 
 def probability(log_odds: Vector) -> Vector:
@@ -45,23 +124,8 @@ def probability(log_odds: Vector) -> Vector:
     return np.exp(-np.logaddexp(0.0, -np.asarray(log_odds, dtype=np.float64)))
 
 
-def fit_platt(margin: Vector, is_fraud: NDArray[np.bool_]) -> Platt:
-    """Fit the two numbers by maximum likelihood on a window later than the training data, at its own fraud rate.
-
-    Raises `DataError` if the window lacks a class, or if higher margins do not mean more fraud there.
-    """
-    frauds = int(np.count_nonzero(is_fraud))
-    if frauds == 0 or frauds == len(is_fraud):
-        raise DataError(
-            f"The calibration window has {len(is_fraud)} rows of which {frauds} are fraud: both classes are needed.",
-            remedy="Give a longer history, or move the split so that the last window holds frauds.",
-        )
-    # Practically unpenalised; the tiny penalty keeps separable windows finite.
-    fit = LogisticRegression(C=1e6, solver="newton-cholesky").fit(margin.reshape(-1, 1), is_fraud)
-    slope, intercept = float(fit.coef_[0, 0]), float(fit.intercept_[0])
-    if not (np.isfinite(slope) and np.isfinite(intercept)) or slope <= 0:
-        raise DataError(
-            f"Calibration found slope {slope:.3g}: on the later window the model ranks no better than chance.",
-            remedy="Check the labels of that window, or train on a longer history.",
-        )
-    return Platt(slope, intercept)
+def _quotients(calibration: Beta | Isotonic, margin: Vector, base: float, at_base: float) -> Vector:
+    step = np.asarray(margin, dtype=np.float64) - base
+    rise = calibration.log_odds(margin) - calibration.log_odds(np.array([base]))
+    near = np.abs(step) <= _ALIKE * (1 + math.fabs(base))
+    return np.where(near, at_base, rise / np.where(near, 1.0, step))

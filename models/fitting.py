@@ -1,13 +1,12 @@
-"""Fitting one booster of either family: natural class balance, early stopping on average precision, fixed seeds.
+"""Fitting one booster of either family: early stopping on average precision, one thread, fixed seeds.
 
-Frauds are neither over-sampled nor up-weighted: boosted trees rank as well without, and their margins then start near
-true log-odds, which leaves little for calibration to mend.
+The sample is fitted on as it is; `models.imbalance` changes its balance where that helps.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import lightgbm as lgb
 import numpy as np
@@ -15,7 +14,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from models.lightgbm_scorer import LightGBMScorer
-from models.scorer import Matrix, Scorer
+from models.scorer import Matrix, TreeScorer, Vector
 from models.xgboost_scorer import XGBoostScorer
 
 Bools = NDArray[np.bool_]
@@ -48,32 +47,55 @@ XGBOOST: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rows to fit on or to stop by: features (n, f) and truth (n,)."""
+    """Rows to fit on or to stop by: features (n, f), truth (n,) and how much each row counts (n,), if not alike."""
 
     features: Matrix
     is_fraud: Bools
+    weights: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
     """A fitted scorer and the number of trees it kept."""
 
-    scorer: Scorer
+    scorer: TreeScorer
     rounds: int
 
 
 Parameters = Mapping[str, Any]
 NO_CHANGES: Parameters = MappingProxyType({})
-Fitter = Callable[[Sample, Sample | None, int, int], Fit]
+Watch = Callable[[int, float], None]  # told each round and what it reached where fitting stops by; may raise to end it
+
+
+class Fitter(Protocol):
+    """Fits one family."""
+
+    def __call__(
+        self,
+        train: Sample,
+        stop: Sample | None,
+        seed: int,
+        rounds: int = MAX_ROUNDS,
+        changes: Parameters = NO_CHANGES,
+        *,
+        watch: Watch | None = None,
+    ) -> Fit:
+        """Fit on ``train``; with ``stop``, keep the rounds of the best average precision there.
+
+        ``changes`` override the recipe's own parameters.
+        """
 
 
 def fit_lightgbm(
-    train: Sample, stop: Sample | None, seed: int, rounds: int = MAX_ROUNDS, changes: Parameters = NO_CHANGES
+    train: Sample,
+    stop: Sample | None,
+    seed: int,
+    rounds: int = MAX_ROUNDS,
+    changes: Parameters = NO_CHANGES,
+    *,
+    watch: Watch | None = None,
 ) -> Fit:
-    """Fit LightGBM; with ``stop``, keep the rounds of the best average precision there.
-
-    ``changes`` override the recipe's own parameters.
-    """
+    """Fit LightGBM; see `Fitter`."""
     parameters = {
         **LIGHTGBM,
         **changes,
@@ -85,31 +107,66 @@ def fit_lightgbm(
         "num_threads": THREADS,
         "verbosity": -1,
     }
-    data = lgb.Dataset(train.features, train.is_fraud.astype(np.float32), params=parameters)
-    watched = [data.create_valid(stop.features, stop.is_fraud.astype(np.float32))] if stop else []
-    callbacks: list[Callable[..., object]] = [lgb.early_stopping(PATIENCE, verbose=False)] if stop else []
+    data = lgb.Dataset(train.features, train.is_fraud.astype(np.float32), weight=train.weights, params=parameters)
+    watched = []
+    callbacks: list[Callable[..., object]] = []
+    if stop:
+        watched = [data.create_valid(stop.features, stop.is_fraud.astype(np.float32), weight=stop.weights)]
+        callbacks = [lgb.early_stopping(PATIENCE, verbose=False)]
+        if watch:
+            callbacks.append(lambda env: watch(env.iteration + 1, env.evaluation_result_list[0][2]))
     booster = lgb.train(parameters, data, rounds, valid_sets=watched, callbacks=callbacks)
     kept = booster.best_iteration if stop else rounds
     text = booster.model_to_string(num_iteration=kept)
     return Fit(LightGBMScorer(lgb.Booster(model_str=text)), kept)
 
 
-def fit_xgboost(train: Sample, stop: Sample | None, seed: int, rounds: int = MAX_ROUNDS) -> Fit:
-    """Fit XGBoost; with ``stop``, keep the rounds of the best area under the precision-recall curve there."""
+def fit_xgboost(
+    train: Sample,
+    stop: Sample | None,
+    seed: int,
+    rounds: int = MAX_ROUNDS,
+    changes: Parameters = NO_CHANGES,
+    *,
+    watch: Watch | None = None,
+) -> Fit:
+    """Fit XGBoost, by the area under the precision-recall curve; see `Fitter`."""
     parameters = {
         **XGBOOST,
+        **changes,
         "objective": "binary:logistic",
         "eval_metric": "aucpr",
         "tree_method": "hist",
         "seed": seed,
         "nthread": THREADS,
     }
-    data = xgb.QuantileDMatrix(train.features, train.is_fraud, max_bin=XGBOOST["max_bin"], nthread=THREADS)
-    watched = [(xgb.DMatrix(stop.features, stop.is_fraud, nthread=THREADS), "stop")] if stop else []
-    patience = PATIENCE if stop else None
-    booster = xgb.train(parameters, data, rounds, evals=watched, early_stopping_rounds=patience, verbose_eval=False)
+    data = xgb.QuantileDMatrix(
+        train.features, train.is_fraud, weight=train.weights, max_bin=parameters["max_bin"], nthread=THREADS
+    )
+    watched = []
+    if stop:
+        watched = [(xgb.DMatrix(stop.features, stop.is_fraud, weight=stop.weights, nthread=THREADS), "stop")]
+    booster = xgb.train(
+        parameters,
+        data,
+        rounds,
+        evals=watched,
+        early_stopping_rounds=PATIENCE if stop else None,
+        verbose_eval=False,
+        callbacks=[_Watched(watch)] if stop and watch else None,
+    )
     kept = booster.best_iteration + 1 if stop else rounds
     return Fit(XGBoostScorer(booster[:kept]), kept)
+
+
+class _Watched(xgb.callback.TrainingCallback):
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def after_iteration(self, model: xgb.Booster, epoch: int, evals_log: Any) -> bool:
+        del model
+        self._watch(epoch + 1, float(evals_log["stop"]["aucpr"][-1]))
+        return False
 
 
 FAMILIES: dict[str, Fitter] = {"lightgbm": fit_lightgbm, "xgboost": fit_xgboost}

@@ -47,6 +47,14 @@ class LightGBMScorer:
         )
         return np.asarray(raw, dtype=np.float64)
 
+    def shifted(self, offset: float) -> "LightGBMScorer":
+        """Return the same model with ``offset`` added to every margin: every row meets one leaf of the first tree."""
+        booster = lgb.Booster(model_str=self._booster.model_to_string())
+        leaves = booster.dump_model(num_iteration=1)["tree_info"][0]["num_leaves"]
+        for leaf in range(leaves):
+            booster.set_leaf_output(0, leaf, booster.get_leaf_output(0, leaf) + offset)
+        return LightGBMScorer(lgb.Booster(model_str=booster.model_to_string()))
+
     def save(self, directory: Path) -> Path:
         """Write ``model.txt`` and return its path."""
         path = directory / FILE_NAME

@@ -41,6 +41,12 @@ class TimeSplit:
     calibration: Window
     test: Window | None
 
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """All windows there are, in order of time."""
+        past = (self.train, self.validation, self.calibration)
+        return past if self.test is None else (*past, self.test)
+
 
 def time_split(table: pd.DataFrame, *, as_of: pd.Timestamp | None = None) -> TimeSplit:
     """Split a canonical table (`features.table`) for a model trained at ``as_of`` (UTC).

@@ -1,5 +1,7 @@
 """XGBoost behind the `Scorer` protocol: UBJSON format, one thread, float32 trees."""
 
+import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +58,15 @@ class XGBoostScorer:
             )
         shap[np.arange(len(shap)), np.abs(shap[:, :-1]).argmax(axis=1)] += rounding
         return shap
+
+    def shifted(self, offset: float) -> "XGBoostScorer":
+        """Return the same model with ``offset`` added to every margin: it moves the base score, a probability."""
+        model = json.loads(self._booster.save_raw("json"))
+        parameters = model["learner"]["learner_model_param"]
+        start = float(json.loads(parameters["base_score"])[0])
+        moved = 1 / (1 + math.exp(-(math.log(start / (1 - start)) + offset)))
+        parameters["base_score"] = f"[{moved:.9E}]"
+        return XGBoostScorer(xgb.Booster(model_file=bytearray(json.dumps(model).encode())))
 
     def save(self, directory: Path) -> Path:
         """Write ``model.ubj`` and return its path."""

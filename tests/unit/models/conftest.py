@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.blending import blend
 from models.fitting import FAMILIES, Sample
 
 NAMES = ("amount", "night", "merchant_fraud_rate_7d", "noise", "often_missing")
@@ -54,10 +55,11 @@ def data():
 def scorers(data):
     table, features = data
     sample = Sample(features, table["is_fraud"].to_numpy(dtype=bool))
-    return {family: fit(sample, None, 1, 40).scorer for family, fit in FAMILIES.items()}
+    fitted = {family: fit(sample, None, 1, 40).scorer for family, fit in FAMILIES.items()}
+    return fitted | {"blend": blend(fitted["lightgbm"], fitted["xgboost"], sample)}
 
 
-@pytest.fixture(params=sorted(FAMILIES))
+@pytest.fixture(params=["blend", *sorted(FAMILIES)])
 def scorer(request, scorers):
     return scorers[request.param]
 

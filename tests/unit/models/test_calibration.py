@@ -3,7 +3,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from features.errors import DataError
-from models.calibration import Platt, fit_platt, probability
+from models.calibration import Platt, probability
+from models.calibration_fit import fit_platt
 
 
 def sample(slope, intercept, rows=40_000, seed=0):

@@ -1,13 +1,19 @@
-"""The conformance suite of the `Scorer` protocol, run over both families."""
+"""The conformance suite of the `Scorer` protocol, run over every family."""
 
 import numpy as np
 import pytest
 import shap
 
 from features.errors import BundleError
-from models import lightgbm_scorer, xgboost_scorer
+from models import blend_scorer, lightgbm_scorer, xgboost_scorer
 
 MODULES = {"lightgbm": lightgbm_scorer, "xgboost": xgboost_scorer}
+
+
+def load(family, directory):
+    if family == "blend":
+        return blend_scorer.from_files({n: (directory / n).read_bytes() for n in blend_scorer.FILE_NAMES}, directory)
+    return MODULES[family].load(directory / MODULES[family].FILE_NAME)
 
 
 def test_row_scores_the_same_alone_and_in_any_batch(scorer, rows):
@@ -34,7 +40,9 @@ def test_contributions_sum_to_the_margin(scorer, rows):
     assert np.ptp(contributions[:, -1]) == 0
 
 
-def test_contributions_are_shap_values(scorer, rows):
+@pytest.mark.parametrize("family", sorted(MODULES))
+def test_contributions_are_shap_values(scorers, family, rows):
+    scorer = scorers[family]
     explainer = shap.TreeExplainer(scorer._booster)
     # By default shap asks the library itself; "internal" makes it use its own implementation instead.
     explainer.model.model_type = "internal"
@@ -57,8 +65,8 @@ def test_wrong_width_is_refused(scorer, rows):
 
 
 def test_save_and_load_score_alike(scorer, rows, tmp_path):
-    path = scorer.save(tmp_path)
-    again = MODULES[scorer.family].load(path)
+    scorer.save(tmp_path)
+    again = load(scorer.family, tmp_path)
     np.testing.assert_array_equal(again.margin(rows), scorer.margin(rows))
 
 
@@ -79,4 +87,16 @@ def test_truncated_file_is_refused(scorer, share, tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(BundleError, match=str(path)):
-        MODULES[scorer.family].load(path)
+        load(scorer.family, tmp_path)
+
+
+@pytest.mark.parametrize("family", sorted(MODULES))
+@pytest.mark.parametrize("offset", [-3.5, 2.0])
+def test_shifting_moves_every_margin_and_no_attribution(scorers, family, offset, rows, tmp_path):
+    shifted = scorers[family].shifted(offset)
+    np.testing.assert_allclose(shifted.margin(rows), scorers[family].margin(rows) + offset, rtol=0, atol=1e-5)
+    moved = shifted.contributions(rows) - scorers[family].contributions(rows)
+    np.testing.assert_allclose(moved[:, :-1], 0, atol=1e-5)
+    np.testing.assert_allclose(moved[:, -1], offset, atol=1e-5)
+    shifted.save(tmp_path)
+    np.testing.assert_array_equal(load(family, tmp_path).margin(rows), shifted.margin(rows))

@@ -20,8 +20,8 @@ def result(data, names):
 
 def test_learns_chooses_and_reports(result, data, tmp_path):
     by_family = {one.family: one.average_precision for one in result.candidates}
-    assert set(by_family) == {"lightgbm", "xgboost"}
-    assert by_family[result.model.scorer.family] == max(by_family.values())
+    assert list(by_family) == ["lightgbm", "xgboost", "blend"]
+    assert by_family[result.model.scorer.family] >= by_family["lightgbm"]
     test = result.parts.metrics["test"]
     assert test["average_precision"] > 5 * test["frauds"] / test["rows"]
     assert test["expected_calibration_error"] < 0.03
