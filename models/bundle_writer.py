@@ -32,6 +32,13 @@ class BundleParts:
     probes: Matrix
 
 
+def parts_of(bundle: Bundle) -> BundleParts:
+    """Return what a bundle was made of, to make another one from it."""
+    content = bundle.manifest
+    probes = np.array(bundle.probes.features, dtype=np.float32)  # null becomes NaN
+    return BundleParts(bundle.model, content.feature_names, content.data, content.metrics, probes)
+
+
 def save_bundle(directory: Path, parts: BundleParts, *, created_at: datetime) -> Bundle:
     """Write a bundle and return it as loaded back.
 

@@ -21,18 +21,22 @@ def cost(verdicts: ArrayLike, amounts: ArrayLike, is_fraud: ArrayLike, costs: Co
     return float(np.select([verdict == "approve", verdict == "review"], [approve, review], decline).sum())
 
 
-def choose_policy(scores: ArrayLike, amounts: ArrayLike, is_fraud: ArrayLike, costs: Costs) -> Policy:
+def choose_policy(
+    scores: ArrayLike, amounts: ArrayLike, is_fraud: ArrayLike, costs: Costs, weights: ArrayLike | None = None
+) -> Policy:
     """Return the thresholds of least total cost over all pairs, exactly, in O(n log n).
 
     ``scores`` are calibrated probabilities of a window that the model was not trained on, ``amounts`` in one currency,
-    all of shape (n,). Among equal costs the highest thresholds win: the fewest payments touched.
+    ``weights`` how many transactions each row stands for, if not one; all of shape (n,). Among equal costs the highest
+    thresholds win: the fewest payments touched.
     Raises `DataError` on an empty window, NaN, negative amounts, or scores that are no probabilities.
     """
     score, amount, truth = np.asarray(scores, float), np.asarray(amounts, float), np.asarray(is_fraud, bool)
     _check(score, amount, truth)
     order = np.argsort(score, kind="stable")
     by_verdict = _costs_by_verdict(amount[order], truth[order], costs)
-    approve, review, decline = (np.concatenate(([0.0], np.cumsum(part))) for part in by_verdict)
+    weight = 1.0 if weights is None else np.asarray(weights, float)[order]
+    approve, review, decline = (np.concatenate(([0.0], np.cumsum(weight * part))) for part in by_verdict)
     # Cut i: the i lowest scores lie below the threshold. Only between different scores can a threshold stand.
     ordered = score[order]
     cuts = np.concatenate(([0], np.flatnonzero(np.diff(ordered)) + 1, [len(ordered)]))

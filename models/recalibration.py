@@ -6,17 +6,20 @@ model, a slope below 1 one whose scores are too extreme, an intercept below 0 on
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from features.errors import DataError
 from models import metrics
 from models.calibration import Calibration, probability
-from models.calibration_choice import choose_calibration
+from models.calibration_choice import choose_calibration, log_losses
 from models.calibration_fit import Bools, logistic
 from models.scorer import Vector
 
+Rule = Literal["intercept", "refit"]
 FEW_FRAUDS = 100  # below, a slope is known to no better than about a tenth: only the intercept is refitted
+LEAST_FRAUDS = 10  # below, not even that
 _STEPS, _CLOSE = 100, 1e-12
 
 
@@ -39,10 +42,17 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Recalibrated:
-    """A new calibration, and which ``rule`` made it: "intercept" or "refit"."""
+    """A new calibration for recent rows, which ``rule`` made it, and what it is worth.
+
+    ``before`` is the old calibration on the later part of the rows, ``after`` one made the same way from the earlier
+    part alone, on the same later part; ``helps`` says whether its log loss there is lower.
+    """
 
     calibration: Calibration
-    rule: str
+    rule: Rule
+    before: Agreement
+    after: Agreement
+    helps: bool
 
 
 def agreement(is_fraud: Bools, log_odds: Vector, weights: Vector | None = None) -> Agreement:
@@ -95,12 +105,36 @@ def offset(is_fraud: Bools, log_odds: Vector, weights: Vector | None = None) -> 
 def recalibrated(
     calibration: Calibration, margin: Vector, is_fraud: Bools, weights: Vector | None = None
 ) -> Recalibrated:
-    """Return the calibration for recent rows in order of time.
+    """Re-calibrate on recent rows in order of time, and try the same out of time: the rows are cut at half the frauds.
 
-    With `FEW_FRAUDS` frauds or more it is chosen and fitted anew (`models.calibration_choice`); with fewer, the present
-    one keeps its shape and moves by its `offset`.
+    With `FEW_FRAUDS` frauds or more the calibration is chosen and fitted anew (`models.calibration_choice`, "refit");
+    with fewer, the present one keeps its shape and moves by its `offset` ("intercept"). Raises `DataError` with fewer
+    than `LEAST_FRAUDS`, or with frauds alone.
     """
-    if np.count_nonzero(is_fraud) >= FEW_FRAUDS:
-        return Recalibrated(choose_calibration(margin, is_fraud, weights).calibration, "refit")
-    move = offset(is_fraud, calibration.log_odds(margin), weights)
-    return Recalibrated(calibration.adjusted(1.0, move), "intercept")
+    frauds = np.flatnonzero(is_fraud)
+    if len(frauds) < LEAST_FRAUDS or len(frauds) == len(is_fraud):
+        raise DataError(
+            f"{len(frauds)} of the {len(is_fraud)} recent labelled rows are fraud: re-calibrating needs at least "
+            f"{LEAST_FRAUDS} frauds, and genuine payments.",
+            remedy="Wait for more labels, or give an earlier --since.",
+        )
+    rule: Rule = "refit" if len(frauds) >= FEW_FRAUDS else "intercept"
+    cut = int(frauds[len(frauds) // 2])
+    early, late = slice(None, cut), slice(cut, None)
+    of_early, of_late = (None if weights is None else weights[part] for part in (early, late))
+    tried = _made(rule, calibration, margin[early], is_fraud[early], of_early)
+    before, after = (one.log_odds(margin[late]) for one in (calibration, tried))
+    losses = [np.average(log_losses(is_fraud[late], log_odds), weights=of_late) for log_odds in (before, after)]
+    return Recalibrated(
+        calibration=_made(rule, calibration, margin, is_fraud, weights),
+        rule=rule,
+        before=agreement(is_fraud[late], before, of_late),
+        after=agreement(is_fraud[late], after, of_late),
+        helps=bool(losses[1] < losses[0]),
+    )
+
+
+def _made(rule: Rule, calibration: Calibration, margin: Vector, is_fraud: Bools, weights: Vector | None) -> Calibration:
+    if rule == "refit":
+        return choose_calibration(margin, is_fraud, weights).calibration
+    return calibration.adjusted(1.0, offset(is_fraud, calibration.log_odds(margin), weights))

@@ -83,6 +83,24 @@ def time_split(table: pd.DataFrame, *, as_of: pd.Timestamp | None = None) -> Tim
     return TimeSplit(moment, delay, train, validation, calibration, test)
 
 
+def mature_rows(table: pd.DataFrame, since: pd.Timestamp) -> Rows:
+    """Return the labelled rows from ``since`` on (UTC) that are mature at the table's last event, in order.
+
+    Raises `DataError` when there are none.
+    """
+    moment = table["event_time"].iloc[-1]
+    known = (table["is_fraud"].notna() & (table["label_time"] <= moment)).to_numpy()
+    rows = np.flatnonzero(known & (table["event_time"] >= since))
+    if len(rows):
+        rows = rows[(table["event_time"].iloc[rows] <= moment - label_delay(table[known])).to_numpy()]
+    if not len(rows):
+        raise DataError(
+            f"No labelled row from {since} on is mature by {moment}, the last event.",
+            remedy="Give later data, so that labels have had time to arrive, or an earlier --since.",
+        )
+    return rows
+
+
 def label_delay(labelled: pd.DataFrame) -> pd.Timedelta:
     """How long it takes until all but a few of the labels are known: the larger of the two classes' 95 % quantiles."""
     delays = labelled["label_time"] - labelled["event_time"]

@@ -73,7 +73,7 @@ def train(
     tell = progress or (lambda _stage, _share: None)
     check_inputs(table, features, names)
     split = time_split(table, as_of=as_of)
-    samples = _samples(table, features, split)
+    samples = {window.name: window_sample(table, features, window) for window in split.windows}
     validation, calibration = samples["validation"], samples["calibration"]
     cards = pd.factorize(table["card_id"].iloc[split.validation.rows].astype(str))[0]
     found = fit_candidates(samples["train"], validation, cards, names, bounds, seed=seed, rounds=rounds, tell=tell)
@@ -113,14 +113,11 @@ def check_inputs(table: pd.DataFrame, features: Matrix, names: Sequence[str]) ->
         raise DataError("The table is not sorted by event time.", remedy="Sort it before computing features.")
 
 
-def _samples(table: pd.DataFrame, features: Matrix, split: TimeSplit) -> dict[str, Sample]:
+def window_sample(table: pd.DataFrame, features: Matrix, window: Window) -> Sample:
+    """Return the rows of one window, weighted where the table has inclusion probabilities."""
     truth = table["is_fraud"].fillna(0).to_numpy(dtype=bool)
-    weights = inclusion_weights(table)
-
-    def sample(window: Window) -> Sample:
-        return Sample(features[window.rows], truth[window.rows], at_rows(weights, window.rows))
-
-    return {window.name: sample(window) for window in split.windows}
+    weights = at_rows(inclusion_weights(table), window.rows)
+    return Sample(features[window.rows], truth[window.rows], weights)
 
 
 def _reported(found: Candidates, bounds: Bounds, split: TimeSplit) -> dict[str, dict[str, float]]:

@@ -14,7 +14,7 @@ from models.fitting import Sample
 from models.manifest import DataSummary
 from models.recalibration import agreement
 from models.scorer import Matrix
-from models.splits import TimeSplit
+from models.splits import Rows, TimeSplit
 
 PROBES = 16
 HASHED = ["transaction_id", "event_time", "card_id", "merchant_id", "amount", "is_fraud", "label_time"]
@@ -47,17 +47,22 @@ def window_metrics(
 def summary(table: pd.DataFrame, features: Matrix, split: TimeSplit) -> DataSummary:
     """Describe the labelled rows that the model was built from; the hash follows their content and features."""
     rows = np.concatenate([window.rows for window in (split.train, split.validation, split.calibration)])
-    hashed = [*HASHED, INCLUSION] if INCLUSION in table.columns else HASHED
-    digest = hashlib.sha256(pd.util.hash_pandas_object(table[hashed].iloc[rows], index=False).to_numpy().tobytes())
-    digest.update(np.ascontiguousarray(features[rows]).tobytes())
     return DataSummary(
         start=split.train.start.to_pydatetime(),
         end=split.calibration.end.to_pydatetime(),
         as_of=split.as_of.to_pydatetime(),
         rows=len(rows),
         frauds=split.train.frauds + split.validation.frauds + split.calibration.frauds,
-        sha256=digest.hexdigest(),
+        sha256=content_hash(table, features, rows),
     )
+
+
+def content_hash(table: pd.DataFrame, features: Matrix, rows: Rows) -> str:
+    """Return the sha-256 of some rows' content, labels and features."""
+    hashed = [*HASHED, INCLUSION] if INCLUSION in table.columns else HASHED
+    digest = hashlib.sha256(pd.util.hash_pandas_object(table[hashed].iloc[rows], index=False).to_numpy().tobytes())
+    digest.update(np.ascontiguousarray(features[rows]).tobytes())
+    return digest.hexdigest()
 
 
 def probes(features: Matrix, split: TimeSplit) -> Matrix:

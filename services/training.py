@@ -9,9 +9,11 @@ from features.catalogue import NAMES
 from features.errors import DataError
 from features.replay import Replay, replay
 from models.bundle import Bundle
+from models.inclusion import at_rows, inclusion_weights
 from models.policy import Costs, Policy
 from models.policy_choice import choose_policy
-from models.train import TrainResult, train
+from models.search import Bounds
+from models.train import NO_SEARCH, TrainResult, train
 from services.champion import install
 from services.state_directory import StateDirectory
 from streaming.scoring import utc_now
@@ -46,12 +48,18 @@ def train_and_install(
     *,
     as_of: pd.Timestamp | None = None,
     seed: int = 0,
+    bounds: Bounds = NO_SEARCH,
     fold_progress: Progress | None = None,
     train_progress: Callable[[str, float], None] | None = None,
 ) -> Trained:
-    """Fold a history, train on what was known at ``as_of``, choose the policy and make both the champion."""
+    """Fold a history, train on what was known at ``as_of``, choose the policy and make both the champion.
+
+    ``bounds`` say how long to search for parameters; not at all unless told so.
+    """
     folded = replay(history, progress=fold_progress)
-    result = train(history, folded.features, names=NAMES, as_of=as_of, seed=seed, progress=train_progress)
+    result = train(
+        history, folded.features, names=NAMES, as_of=as_of, seed=seed, bounds=bounds, progress=train_progress
+    )
     rows = result.split.calibration.rows
     window = history.iloc[rows]
     policy = choose_policy(
@@ -59,6 +67,7 @@ def train_and_install(
         window["amount"].to_numpy(),
         window["is_fraud"].fillna(0).to_numpy(dtype=bool),
         Costs(),
+        at_rows(inclusion_weights(history), rows),
     )
     bundle = install(state, result.parts, policy, utc_now())
     return Trained(bundle, policy, result, folded)

@@ -61,6 +61,14 @@ class Columns:
         self._reject_all(bad, column)
         return array
 
+    def read_number(self, name: str, field: FieldMapping) -> pa.Array:
+        """Return a column as float64 in the field's unit, rejecting rows that cannot be read."""
+        column = field.column or name
+        raw = self.raw(column) if field.constant is None else pa.repeat(pa.scalar(field.constant), self._length)
+        array, bad = convert.number(raw, column, field)
+        self._reject_all(bad, column)
+        return array
+
     def read_text(self, column: str) -> pa.Array:
         """Return a column as strings, rejecting rows that cannot be read."""
         array, bad = convert.text(self.raw(column), column)
@@ -91,7 +99,8 @@ class Columns:
         arrow = pa.table(self.arrays).filter(pa.array(self.rejects.good))
         micros = arrow.column("event_time").cast(pa.int64()).to_numpy()
         arrow = arrow.take(pa.array(np.argsort(micros, kind="stable")))
-        return pd.DataFrame({name: _series(name, arrow) for name in canonical.COLUMNS}, copy=False)
+        names = [*canonical.COLUMNS, *({canonical.INCLUSION} & self.arrays.keys())]
+        return pd.DataFrame({name: _series(name, arrow) for name in names}, copy=False)
 
     def _text(self, name: str, field: FieldMapping) -> pa.Array:
         if field.constant is not None:
@@ -117,13 +126,10 @@ class Columns:
         return array
 
     def _number(self, name: str, field: FieldMapping) -> pa.Array:
-        column = field.column or name
-        raw = self.raw(column) if field.constant is None else pa.repeat(pa.scalar(field.constant), self._length)
-        array, bad = convert.number(raw, column, field)
-        self._reject_all(bad, column)
+        array = self.read_number(name, field)
         low, high = _RANGES[name]
         inside = pc.and_(pc.greater_equal(array, low), pc.less_equal(array, high))
-        self.reject(convert.mask(pc.invert(inside)), column, "out_of_range")
+        self.reject(convert.mask(pc.invert(inside)), field.column or name, "out_of_range")
         return array
 
     def _reject_all(self, bad: dict[str, Mask], column: str) -> None:

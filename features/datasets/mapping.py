@@ -16,6 +16,7 @@
       honest: [0, "no"]                           # by default 0, false
       delay: 7 days                               # when a label becomes known after its event, or
       time: {column: KNOWN_AT, zone: UTC}
+      inclusion_probability: P_LABELLED           # if labels are a selection: how likely each was to exist
 
 Times without an offset need a ``zone`` (UTC, Europe/Paris, ...). ``optional`` columns may be absent from a file. A
 value mapped to nothing is missing. All scalars are read as they are written: NO is Norway, 0742 keeps its zero.

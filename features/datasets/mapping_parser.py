@@ -11,14 +11,14 @@ import yaml
 
 from features.datasets.mapping_schema import NUMBERS, TIMES, UNIX_UNITS, FieldMapping, LabelMapping, Mapping
 from features.errors import ConfigurationError
-from features.table import OPTIONAL_NUMBERS, OPTIONAL_TEXT, REQUIRED
+from features.table import INCLUSION, OPTIONAL_NUMBERS, OPTIONAL_TEXT, REQUIRED
 
 _T = TypeVar("_T")
 _UNITS = {"major": 1.0, "cents": 100.0}
 _TEXT_KEYS = ("column", "constant", "prefix", "values", "optional")
 _NUMBER_KEYS = ("column", "constant", "unit", "factor", "optional")
 _TIME_KEYS = ("column", "format", "zone", "optional")
-_LABEL_KEYS = ("column", "fraud", "honest", "time", "delay", "optional")
+_LABEL_KEYS = ("column", "fraud", "honest", "time", "delay", INCLUSION, "optional")
 _DELAY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(day|hour|minute|second)s?")
 _REMEDY = "The module features.datasets.mapping shows every key."
 
@@ -118,8 +118,18 @@ def _label(content: Any, where: str) -> LabelMapping:
         honest=honest,
         time=_time(keys["time"], f"{where}, time") if "time" in keys else None,
         delay=_delay(keys["delay"], f"{where}, delay") if "delay" in keys else None,
+        inclusion_probability=_inclusion(keys[INCLUSION], f"{where}, {INCLUSION}") if INCLUSION in keys else None,
         optional=_flag(keys, where),
     )
+
+
+def _inclusion(content: Any, where: str) -> FieldMapping:
+    field = _field(INCLUSION, content, where)
+    if field.column is None:
+        raise ConfigurationError(
+            f"{where} needs a column.", remedy="A constant would weight all alike: leave it out instead."
+        )
+    return field
 
 
 def _delay(content: Any, where: str) -> timedelta:

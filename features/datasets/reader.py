@@ -49,8 +49,7 @@ def read_table(
     needed = [field.column for field in fields if not field.optional and field.column]
     optional = [field.column for field in fields if field.optional and field.column]
     if label is not None:
-        names = [label.column, *([label.time.column] if label.time and label.time.column else [])]
-        (optional if label.optional else needed).extend(names)
+        (optional if label.optional else needed).extend(label.columns)
     source = open_source(path, dict.fromkeys(needed), dict.fromkeys(optional), mapping.delimiter, progress)
     collected = Rejects(source.rows)
     collected.add_unparsed(source.unparsed)

@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import backfill, benchmark, data, demo, dlq, doctor, features, run
+from services.cli import backfill, benchmark, data, demo, dlq, doctor, features, recalibrate, run
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -21,6 +21,7 @@ for command in (
     data.simulate,
     data.train,
     data.evaluate,
+    recalibrate.recalibrate,
     backfill.backfill,
     run.worker,
     run.score,

@@ -1,5 +1,6 @@
 """Commands on data and models: simulate, train, evaluate."""
 
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,10 +13,13 @@ from features.datasets.mapping import load_mapping
 from features.datasets.reader import ReadResult, read_table
 from features.replay import replay
 from models.evaluate import evaluate as evaluate_model
+from models.families import compare_families
 from models.fdh_protocol import evaluate_fdh
+from models.search import Bounds
 from services.champion import champion, policy
 from services.cli.options import JSON, STATE
 from services.cli.output import err, print_json, print_table, progress, steps
+from services.cli.train_output import by_family, made_how
 from services.settings import Settings
 from services.state_directory import open_state
 from services.training import before, train_and_install
@@ -27,6 +31,7 @@ DATA = Annotated[Path, typer.Option("--data", help="CSV or Parquet file of trans
 MAPPING = Annotated[
     str, typer.Option("--mapping", help="Mapping file, or the name of a shipped one: simulator, fdh.", metavar="MAP")
 ]
+TRIALS = 10  # a few minutes for 100,000 transactions on two cores
 SEED = Annotated[int, typer.Option("--seed", min=0, help="Same data and seed, same result.")]
 
 
@@ -69,6 +74,16 @@ def train(
         datetime | None, typer.Option("--split", help="Use only what was known at this time (UTC).")
     ] = None,
     seed: SEED = 0,
+    trials: Annotated[
+        int, typer.Option("--trials", min=0, help="Sets of parameters to try for each family; 0: the recipe's own.")
+    ] = TRIALS,
+    search_minutes: Annotated[
+        float | None,
+        typer.Option("--search-minutes", min=0.01, help="End the search for parameters after this long."),
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare-families", help="Print what each model family reaches on the test window.")
+    ] = False,
     state: STATE = None,
     as_json: JSON = False,
 ) -> None:
@@ -78,25 +93,43 @@ def train(
     as_of = pd.Timestamp(split, tz="UTC") if split else None
     history = before(table, as_of) if as_of else table
     with steps() as bars:
-        fold, fit = map(bars.step, ("computing features", "training"))
+        fold, fit, others = map(bars.step, ("computing features", "training", "comparing families"))
         trained = train_and_install(
             directory,
             history,
             as_of=as_of,
             seed=seed,
+            bounds=Bounds(trials, search_minutes),
             fold_progress=fold,
             train_progress=lambda _stage, share: fit(int(share * 100), 100),
+        )
+        families = (
+            compare_families(
+                history,
+                trained.history.features,
+                trained.result,
+                seed=seed,
+                progress=lambda _stage, share: others(int(share * 100), 100),
+            )
+            if compare
+            else ()
         )
     result = {
         "model_version": trained.bundle.version,
         "family": trained.bundle.manifest.family,
+        **made_how(trained.result),
         "metrics": trained.bundle.manifest.metrics,
         "policy_version": trained.policy.version,
         "review_from": trained.policy.review,
         "decline_from": trained.policy.decline,
         "bundle": str(directory.bundles / trained.bundle.version),
     }
-    print_json(result) if as_json else print_table("Trained and installed", result)
+    if as_json:
+        print_json(result | ({"families": [asdict(row) for row in families]} if compare else {}))
+        return
+    if compare:
+        print_table("Families on the test window", by_family(families))
+    print_table("Trained and installed", result)
 
 
 def evaluate(

@@ -63,3 +63,14 @@ def test_no_fraud_touches_nobody():
 def test_nonsense_is_refused(score, amount, fraud):
     with pytest.raises(DataError):
         choose_policy(score, amount, fraud, COSTS)
+
+
+def test_weights_stand_for_repeated_rows():
+    random = np.random.default_rng(5)
+    score, amount = random.random(300).round(2), random.lognormal(4, 1, 300)
+    fraud = random.random(300) < score
+    copies = np.where(fraud, 1, 20)  # genuine payments were let through, or looked at, less often
+    repeated = (np.repeat(part, copies) for part in (score, amount, fraud))
+    weighted = choose_policy(score, amount, fraud, Costs(), copies)
+    assert weighted == choose_policy(*repeated, Costs())
+    assert weighted != choose_policy(score, amount, fraud, Costs())

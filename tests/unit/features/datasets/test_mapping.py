@@ -82,6 +82,8 @@ def test_scalars_are_read_as_written():
         (MINIMAL + "label: {column: F}", "either a time column or a delay"),
         (MINIMAL + "label: {column: F, delay: 1 day, time: T}", "either a time column or a delay"),
         (MINIMAL + "label: {delay: 1 day}", "needs a column"),
+        (MINIMAL + "label: {column: F, delay: 1 day, inclusion_probability: {constant: 0.5}}", "needs a column"),
+        (MINIMAL + "label: {column: F, delay: 1 day, inclusion_probability: {column: P, zone: UTC}}", "unknown key"),
         (MINIMAL + "label: {column: F, delay: a week}", "'a week' is not a delay"),
         (MINIMAL + "label: {column: F, delay: 1e9 days}", "is not a delay"),
         (MINIMAL + "label: {column: F, delay: 99999999999999999999 days}", "is not a delay"),

@@ -7,11 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features.catalogue import NAMES
 from features.datasets.mapping import load_mapping
 from features.datasets.mapping_parser import parse_mapping
 from features.datasets.reader import read_table
 from features.errors import DataError
-from features.table import COLUMNS
+from features.table import COLUMNS, INCLUSION
 
 CARD_NUMBER = "4111111111111111"
 GOOD = {
@@ -339,6 +340,46 @@ def test_labels_from_a_time_column(tmp_path):
     table = read(path).table
     assert table["is_fraud"].tolist() == [1, 0, pd.NA]
     assert table["label_time"].isna().tolist() == [False, False, True]
+
+
+SELECTED = "label: {column: is_fraud, delay: 1 day, inclusion_probability: {column: chance, factor: 0.01}}\n"
+
+
+def test_inclusion_probabilities_stand_beside_labels(tmp_path):
+    mapping = parse_mapping("columns:\n" + "".join(f"  {name}: {name}\n" for name in GOOD) + SELECTED, "test")
+    path = csv(
+        tmp_path,
+        {"is_fraud": "1", "chance": "2"},
+        {"is_fraud": "0", "chance": "100"},
+        {"chance": ""},  # not chosen: no label, and nothing to say
+        {"chance": "0"},
+        {"is_fraud": "0", "chance": ""},
+        {"is_fraud": "0", "chance": "0"},
+        {"is_fraud": "0", "chance": "100.1"},
+        {"is_fraud": "0", "chance": "likely"},
+        columns=(*GOOD, "is_fraud", "chance"),
+    )
+    assert [(row["row"], row["column"], row["reason"]) for row in rejected(path, mapping)] == [
+        (5, "chance", "missing_field"),
+        (6, "chance", "out_of_range"),
+        (7, "chance", "out_of_range"),
+        (8, "chance", "wrong_type"),
+    ]
+    table = read(path, mapping).table
+    assert list(table.columns) == [*COLUMNS, INCLUSION]
+    assert table[INCLUSION].dtype == np.float64
+    np.testing.assert_allclose(table[INCLUSION], [0.02, 1.0, np.nan, 0.0])
+    assert INCLUSION not in NAMES
+
+
+def test_a_missing_column_of_inclusion_probabilities_is_refused(tmp_path):
+    text = "columns:\n" + "".join(f"  {name}: {name}\n" for name in GOOD) + SELECTED
+    path = csv(tmp_path, {"is_fraud": "1"}, columns=(*GOOD, "is_fraud"))
+    with pytest.raises(DataError, match="no column 'chance'"):
+        read(path, parse_mapping(text, "test"))
+    optional = parse_mapping(text.replace("delay: 1 day", "delay: 1 day, optional: true"), "test")
+    with pytest.raises(DataError, match="'chance' that says how likely each was to exist"):
+        read(path, optional)
 
 
 def test_labels_without_a_time_are_refused(tmp_path):

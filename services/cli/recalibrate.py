@@ -1,0 +1,62 @@
+"""The command that re-calibrates the champion on recent labels."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from models.calibration import kind_of
+from services.cli.data import DATA, MAPPING, read
+from services.cli.options import JSON, STATE
+from services.cli.output import print_json, print_table, progress
+from services.recalibration import Recalibration
+from services.recalibration import recalibrate as run_recalibration
+from services.settings import Settings
+from services.state_directory import open_state
+
+
+def recalibrate(
+    data: DATA,
+    mapping: MAPPING = "simulator",
+    since: Annotated[
+        datetime | None,
+        typer.Option("--since", help="First event time to use (UTC); after the model's own data if absent."),
+    ] = None,
+    state: STATE = None,
+    as_json: JSON = False,
+) -> None:
+    """Fit the served model's calibration to recent labels: the same trees, a new version. The policy stays."""
+    directory = open_state(state or Settings().state, create=False)
+    table = read(data, mapping).table
+    with progress("computing features") as tell:
+        done = run_recalibration(
+            directory, table, since=pd.Timestamp(since, tz="UTC") if since else None, progress=tell
+        )
+    result = report(done)
+    title = "Re-calibrated and installed" if done.bundle else "Not installed: it would not have helped"
+    print_json(result) if as_json else print_table(title, result)
+
+
+def report(done: Recalibration) -> dict[str, Any]:
+    """Return what is printed: the figures before and after are of the later half of the frauds, held out."""
+    before, after = done.result.before, done.result.after
+    return {
+        "installed": done.bundle is not None,
+        "model_version": (done.bundle or done.old).version,
+        "replaces": done.old.version if done.bundle else None,
+        "rule": done.result.rule,
+        "calibration": kind_of(done.result.calibration),
+        "since": str(done.since),
+        "rows": done.rows,
+        "frauds": done.frauds,
+        "held_out_fraud_rate": before.fraud_rate,
+        "slope_before": before.slope,
+        "slope_after": after.slope,
+        "intercept_before": before.intercept,
+        "intercept_after": after.intercept,
+        "in_the_large_before": before.in_the_large,
+        "in_the_large_after": after.in_the_large,
+        "ece_before": before.expected_calibration_error,
+        "ece_after": after.expected_calibration_error,
+    }

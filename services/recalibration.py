@@ -1,0 +1,86 @@
+"""Re-calibration of the champion: the same trees, a calibration fitted to recent labels, a new bundle version."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import msgspec
+import pandas as pd
+
+from features.replay import replay
+from models.bundle import Bundle
+from models.bundle_writer import parts_of
+from models.calibrated_model import CalibratedModel
+from models.inclusion import at_rows, inclusion_weights
+from models.manifest import DataSummary
+from models.recalibration import Agreement, Recalibrated, recalibrated
+from models.scorer import Matrix
+from models.splits import Rows, mature_rows
+from models.train_report import content_hash
+from services.champion import champion, install, policy
+from services.state_directory import StateDirectory
+from streaming.scoring import utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibration:
+    """What was done: ``bundle`` is the new version, or None where re-calibrating would not have helped."""
+
+    old: Bundle
+    bundle: Bundle | None
+    result: Recalibrated
+    since: pd.Timestamp
+    rows: int
+    frauds: int
+
+
+def recalibrate(
+    state: StateDirectory,
+    table: pd.DataFrame,
+    *,
+    since: pd.Timestamp | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Recalibration:
+    """Fit the champion's calibration to the mature labelled rows of a canonical table and install the outcome.
+
+    Rows from ``since`` on (UTC) are used; by default those after the data that the champion was built from. Earlier
+    rows only give the features their history. Nothing is installed unless the later half of the frauds, held out,
+    says that it helps; the policy stays. Raises `DataError` for too few frauds.
+    """
+    old = champion(state)
+    first = pd.Timestamp(old.manifest.data.end) if since is None else since
+    rows = mature_rows(table, first)
+    features = replay(table, progress=progress).features
+    fraud = table["is_fraud"].iloc[rows].to_numpy(dtype=bool)
+    margin = old.model.scorer.margin(features[rows])
+    result = recalibrated(old.model.calibration, margin, fraud, at_rows(inclusion_weights(table), rows))
+    bundle = None
+    if result.helps:
+        parts = replace(
+            parts_of(old),
+            model=CalibratedModel(old.model.scorer, result.calibration),
+            data=_summary(old.manifest.data, table, features, rows),
+            metrics=old.manifest.metrics
+            | {"recalibration_before": _floats(result.before), "recalibration_after": _floats(result.after)},
+        )
+        bundle = install(state, parts, policy(state), utc_now())
+    return Recalibration(old, bundle, result, first, len(rows), int(fraud.sum()))
+
+
+def _summary(old: DataSummary, table: pd.DataFrame, features: Matrix, rows: Rows) -> DataSummary:
+    """Add the recent rows to the data that the bundle says it was built from, so that none is taken for unseen."""
+    added = rows[(table["event_time"].iloc[rows] >= pd.Timestamp(old.end)).to_numpy()]
+    last = table["event_time"].iloc[rows[-1]] + pd.Timedelta(1, "us")
+    both = f"{old.sha256}{content_hash(table, features, rows)}"
+    return msgspec.structs.replace(
+        old,
+        end=max(old.end, last.to_pydatetime()),
+        as_of=max(old.as_of, table["event_time"].iloc[-1].to_pydatetime()),
+        rows=old.rows + len(added),
+        frauds=old.frauds + int(table["is_fraud"].iloc[added].sum()),
+        sha256=hashlib.sha256(both.encode()).hexdigest(),
+    )
+
+
+def _floats(agreement: Agreement) -> dict[str, float]:
+    return {name: float(value) for name, value in asdict(agreement).items()}
