@@ -48,13 +48,12 @@ def fit_isotonic(margin: Vector, is_fraud: Bools, weights: Vector | None = None)
     Half a fraud made up at the lowest margin and half a genuine payment at the highest keep both ends finite.
     """
     slope = fit_platt(margin, is_fraud, weights).slope
+    weight = np.ones(len(margin)) if weights is None else weights
     order = np.argsort(margin, kind="stable")
+    order = order[weight[order] > 0]
     x = np.concatenate(([margin[order[0]]], margin[order], [margin[order[-1]]]))
     y = np.concatenate(([1.0], is_fraud[order].astype(np.float64), [0.0]))
-    weight = np.ones(len(margin)) if weights is None else weights[order]
-    weight = np.concatenate(([END_WEIGHT], weight, [END_WEIGHT]))
-    counted = weight > 0
-    x, y, weight = x[counted], y[counted], weight[counted]
+    weight = np.concatenate(([END_WEIGHT], weight[order], [END_WEIGHT]))
     rates = IsotonicRegression(y_min=0.0, y_max=1.0).fit(x, y, sample_weight=weight).predict(x)
     levels, step = np.unique(rates, return_inverse=True)
     mass = np.bincount(step, weight)

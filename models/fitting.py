@@ -114,7 +114,7 @@ def fit_lightgbm(
         watched = [data.create_valid(stop.features, stop.is_fraud.astype(np.float32), weight=stop.weights)]
         callbacks = [lgb.early_stopping(PATIENCE, verbose=False)]
         if watch:
-            callbacks.append(lambda env: watch(env.iteration + 1, env.evaluation_result_list[0][2]))
+            callbacks.append(lambda env: watch(env.iteration + 1, float(env.evaluation_result_list[0][2])))
     booster = lgb.train(parameters, data, rounds, valid_sets=watched, callbacks=callbacks)
     kept = booster.best_iteration if stop else rounds
     text = booster.model_to_string(num_iteration=kept)

@@ -122,13 +122,16 @@ def search(
     """Search one family's parameters; ``changes`` hold for every trial. ``tell`` is called after each.
 
     ``beats`` compares margins on the validation window: the first must be better than the second by more than noise.
-
     At least one trial is made, and the first is finished whatever the time. Raises `ConfigurationError` without Optuna.
     """
     optuna = _optuna()
     candidates = treatments(train)
     begun = perf_counter()
     limit = float("inf") if bounds.minutes is None else bounds.minutes * 60
+
+    def is_late() -> bool:
+        return perf_counter() - begun > limit
+
     made: list[Trial] = []
     fits: dict[int, Fit] = {}
 
@@ -136,12 +139,12 @@ def search(
         started = perf_counter()
         parameters = {name: _draw(draw, name, span) for name, span in SPACE[family].items()}
         name = str(draw.suggest_categorical(IMBALANCE, list(candidates)))
-        reached = _Reached(draw, lambda: draw.number > 0 and perf_counter() - begun > limit, optuna.TrialPruned)
+        reached = _Reached(draw, lambda: draw.number > 0 and is_late(), optuna.TrialPruned)
         sample = treated(train, candidates[name], seed)
         pruned = False
         try:
             fit = FAMILIES[family](sample, validation, seed, rounds, {**changes, **parameters}, watch=reached.watch)
-            fits[draw.number] = corrected(fit, candidates[name])
+            fit = fits[draw.number] = corrected(fit, candidates[name])
             value, kept = quality(fit.scorer, validation), fit.rounds
         except optuna.TrialPruned:
             value, kept, pruned = reached.best, reached.rounds, True
@@ -150,6 +153,8 @@ def search(
         best = max(fits, key=lambda number: made[number].average_precision)
         for number in [number for number in fits if number not in {0, best}]:
             del fits[number]
+        if is_late():
+            draw.study.stop()
         tell()
         if pruned:
             raise optuna.TrialPruned
@@ -162,7 +167,7 @@ def search(
     )
     for name in candidates:
         study.enqueue_trial({one: RECIPES[family][one] for one in SPACE[family]} | {IMBALANCE: name})
-    study.optimize(objective, n_trials=bounds.trials, timeout=None if bounds.minutes is None else limit)
+    study.optimize(objective, n_trials=bounds.trials)
     best = max(fits)
     margins = [fits[number].scorer.margin(validation.features) for number in (best, 0)]
     chosen = best if best and beats(*margins) else 0

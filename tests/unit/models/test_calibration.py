@@ -1,46 +1,88 @@
+import msgspec
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
-from features.errors import DataError
-from models.calibration import Platt, probability
-from models.calibration_fit import fit_platt
+from models.calibration import Beta, Calibration, Isotonic, Platt, kind_of, probability
 
-
-def sample(slope, intercept, rows=40_000, seed=0):
-    random = np.random.default_rng(seed)
-    margin = random.normal(-3, 2, rows)
-    return margin, random.random(rows) < probability(slope * margin + intercept)
-
-
-def test_recovers_slope_and_intercept():
-    fitted = fit_platt(*sample(0.7, -0.5))
-    assert fitted.slope == pytest.approx(0.7, abs=0.04)
-    assert fitted.intercept == pytest.approx(-0.5, abs=0.06)
+KINDS = [
+    Platt(0.83, -1.7),
+    Beta(0.7, 1.9, -0.4),
+    Beta(0.0, 1.2, 0.3),
+    Isotonic((-4.0, -1.0, 2.0), (-7.0, -2.5, 0.5), 0.9),
+    Isotonic((-1.0,), (-2.0,), 1.1),
+]
 
 
-def test_calibrated_window_needs_no_recalibration():
-    margin, fraud = sample(0.6, 0.4)
-    served = fit_platt(margin, fraud).log_odds(margin)
-    again = LogisticRegression(C=1e6).fit(served.reshape(-1, 1), fraud)
-    assert again.coef_[0, 0] == pytest.approx(1, abs=1e-3)
-    assert again.intercept_[0] == pytest.approx(0, abs=1e-2)
-    assert probability(served).mean() == pytest.approx(fraud.mean(), rel=1e-3)
+@pytest.fixture(params=KINDS, ids=kind_of)
+def calibration(request):
+    return request.param
+
+
+def test_rises_strictly_so_that_ranks_stay(calibration):
+    margin = np.linspace(-15, 15, 2001)
+    log_odds = calibration.log_odds(margin)
+    assert (np.diff(log_odds) > 0).all()
+    assert np.isfinite(log_odds).all()
+
+
+def test_spread_carries_margins_to_log_odds(calibration):
+    margin = np.linspace(-6, 6, 401)
+    for base in (-2.0, -1.0, 0.37):
+        rise = calibration.log_odds(margin) - calibration.log_odds(np.array([base]))
+        np.testing.assert_allclose(calibration.spread(margin, base) * (margin - base), rise, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("distance", [0.0, 1e-300, 1e-14, -1e-14])
+def test_spread_at_the_base_is_the_slope_there(calibration, distance):
+    base = 0.25
+    nearby = calibration.spread(np.array([base + 1e-6]), base)
+    np.testing.assert_allclose(calibration.spread(np.array([base + distance]), base), nearby, rtol=1e-5)
+
+
+def test_adjusting_serves_a_line_of_the_log_odds(calibration):
+    margin = np.linspace(-6, 6, 50)
+    again = calibration.adjusted(0.8, -0.6)
+    assert type(again) is type(calibration)
+    np.testing.assert_allclose(again.log_odds(margin), 0.8 * calibration.log_odds(margin) - 0.6, atol=1e-12)
+
+
+def test_goes_through_json(calibration):
+    assert msgspec.json.decode(msgspec.json.encode(calibration), type=Calibration) == calibration
+
+
+def test_beta_is_the_formula_of_its_paper():
+    a, b, c = 0.7, 1.9, -0.4
+    p = np.array([0.01, 0.3, 0.5, 0.99])
+    served = Beta(a, b, c).log_odds(np.log(p / (1 - p)))
+    np.testing.assert_allclose(served, a * np.log(p) - b * np.log(1 - p) + c)
+
+
+def test_isotonic_by_hand():
+    line = Isotonic((-4.0, -1.0, 2.0), (-7.0, -2.5, 0.5), 0.9)
+    served = line.log_odds(np.array([-5.0, -4.0, -3.0, -1.0, 0.5, 2.0, 4.0]))
+    np.testing.assert_allclose(served, [-7.9, -7.0, -5.5, -2.5, -1.0, 0.5, 2.3])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"kind":"beta","low":-0.1,"high":1,"intercept":0}',
+        '{"kind":"beta","low":0,"high":0,"intercept":0}',
+        '{"kind":"isotonic","margins":[],"values":[],"slope":1}',
+        '{"kind":"isotonic","margins":[0,1],"values":[0],"slope":1}',
+        '{"kind":"isotonic","margins":[1,0],"values":[0,1],"slope":1}',
+        '{"kind":"isotonic","margins":[0,1],"values":[1,1],"slope":1}',
+        '{"kind":"isotonic","margins":[0,1],"values":[0,1],"slope":0}',
+        '{"kind":"vote","slope":1}',
+    ],
+)
+def test_a_calibration_that_does_not_rise_is_refused(text):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(text, type=Calibration)
 
 
 def test_probability_is_stable_at_the_ends():
     np.testing.assert_allclose(probability(np.array([-800.0, 0.0, 800.0])), [0, 0.5, 1])
-
-
-def test_one_class_is_refused():
-    with pytest.raises(DataError, match="both classes"):
-        fit_platt(np.zeros(5), np.zeros(5, bool))
-
-
-def test_upside_down_model_is_refused():
-    margin, fraud = sample(1, 0)
-    with pytest.raises(DataError, match="no better than chance"):
-        fit_platt(-margin, fraud)
 
 
 def test_platt_attributions_scale_by_the_slope():
