@@ -25,9 +25,8 @@ def test_margin_is_the_weighted_sum_of_both(scorers, rows):
 def test_shares_are_the_best_of_those_tried(scorers, sample):
     one, other = scorers["lightgbm"], scorers["xgboost"]
     reached = metrics.average_precision(sample.is_fraud, blend(one, other, sample).margin(sample.features))
-    levels = [
-        fit_platt(s.margin(sample.features), sample.is_fraud).log_odds(s.margin(sample.features)) for s in (one, other)
-    ]
+    margins = [scorer.margin(sample.features) for scorer in (one, other)]
+    levels = [fit_platt(margin, sample.is_fraud).log_odds(margin) for margin in margins]
     tried = [metrics.average_precision(sample.is_fraud, w * levels[0] + (1 - w) * levels[1]) for w in SHARES]
     assert reached == pytest.approx(max(tried), abs=1e-9)
 

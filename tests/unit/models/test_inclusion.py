@@ -17,7 +17,7 @@ def payments(make_history, names, rows, seed):
     table, features = make_history(rows=rows, seed=seed)
     random = np.random.default_rng(seed + 1000)
     tip = random.normal(size=rows)
-    fraud = random.random(rows) < probability(2.0 * features[:, 0].astype(float) + 1.5 * tip - 4.5)
+    fraud = random.random(rows) < probability(2.0 * features[:, 0].astype(float) + 2.0 * tip - 5.5)
     table["is_fraud"] = pd.array(fraud.astype("int8"), dtype="Int8")
     return table, features, tip
 
@@ -34,13 +34,13 @@ def selected(table, tip, seed):
 
 @pytest.fixture(scope="module")
 def selective(make_history, names):
-    table, features, tip = payments(make_history, names, 30_000, seed=1)
+    table, features, tip = payments(make_history, names, 20_000, seed=1)
     return selected(table, tip, seed=2), features, table
 
 
 def test_weighting_removes_the_bias_of_selective_labels(selective, make_history, names):
     known, features, everything = selective
-    later, later_features, _ = payments(make_history, names, 30_000, seed=5)
+    later, later_features, _ = payments(make_history, names, 20_000, seed=5)
     rate = later["is_fraud"].mean()
 
     def expected(table):
@@ -49,12 +49,12 @@ def test_weighting_removes_the_bias_of_selective_labels(selective, make_history,
 
     ignoring, biased = expected(known.drop(columns=INCLUSION))
     weighting, honest = expected(known)
-    assert ignoring > 2 * rate  # two or three frauds foreseen for each that happens
+    assert ignoring > 1.7 * rate  # nearly two frauds foreseen for each that happens
     assert weighting == pytest.approx(rate, rel=0.2)
     true_rate = everything["is_fraud"].mean()
-    assert biased["fraud_rate"] > 2 * true_rate
-    assert honest["fraud_rate"] == pytest.approx(true_rate, rel=0.3)
-    assert biased["average_precision"] > honest["average_precision"] + 0.05  # and flattered by it
+    assert biased["fraud_rate"] > 1.7 * true_rate
+    assert abs(honest["fraud_rate"] - true_rate) < 0.4 * (biased["fraud_rate"] - true_rate)
+    assert biased["average_precision"] > honest["average_precision"] + 0.05  # flattered by the selection
 
 
 def test_weights_by_hand():

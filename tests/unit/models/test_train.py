@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from features.errors import DataError
+from models import candidates
 from models.bundle_writer import save_bundle
+from models.search import Bounds
 from models.train import train as train_fully
 
 
@@ -38,6 +40,60 @@ def test_same_data_and_seed_give_the_same_model(result, data, names, tmp_path):
     created = datetime(2030, 4, 1, tzinfo=UTC)
     first = save_bundle(tmp_path / "a", result.parts, created_at=created)
     assert save_bundle(tmp_path / "b", again.parts, created_at=created).manifest == first.manifest
+
+
+def test_a_search_is_repeatable_bit_for_bit_and_reported(data, names, tmp_path):
+    bounds = Bounds(trials=4)
+    first, again = (train(*data, names=names, seed=3, bounds=bounds) for _ in range(2))
+    assert first.parts.metrics == again.parts.metrics
+    assert first.search == again.search
+    created = datetime(2030, 4, 1, tzinfo=UTC)
+    manifests = [save_bundle(tmp_path / "model", one.parts, created_at=created).manifest for one in (first, again)]
+    assert manifests[0] == manifests[1]
+    assert len(first.search.trials) == 8
+    assert first.search.complete
+    assert {family: trial.family for family, trial in first.search.chosen.items()} == {
+        "lightgbm": "lightgbm",
+        "xgboost": "xgboost",
+    }
+    reported = first.parts.metrics["search"]
+    assert (reported["trials"], reported["trials_asked"]) == (8, 8)
+    assert reported["validation_start"] == first.split.validation.start.timestamp()
+    assert reported["validation_end"] == first.split.validation.end.timestamp()
+
+
+def test_the_search_never_sees_what_comes_after_the_validation_window(data, names):
+    table, features = data
+    bounds = Bounds(trials=4)
+    first = train(table, features, names=names, bounds=bounds)
+    later = np.concatenate((first.split.calibration.rows, first.split.test.rows))
+    noise = features.copy()
+    noise[later] += np.random.default_rng(0).normal(size=(len(later), features.shape[1])).astype(np.float32)
+    second = train(table, noise, names=names, bounds=bounds)
+    assert first.search == second.search
+    assert first.candidates == second.candidates
+
+
+def test_without_a_search_there_is_no_report(result):
+    assert result.search is None
+    assert "search" not in result.parts.metrics
+
+
+def test_chosen_family_is_the_fastest_unless_beaten_by_more_than_noise(data, names, monkeypatch):
+    assert train(*data, names=names).model.scorer.family == "lightgbm"
+    monkeypatch.setattr(candidates, "beats", lambda *_: True)
+    slowest = train(*data, names=names)
+    assert slowest.model.scorer.family == "blend"
+
+
+def test_a_blend_is_saved_and_served(data, names, monkeypatch, tmp_path):
+    monkeypatch.setattr(candidates, "beats", lambda *_: True)
+    result = train(*data, names=names)
+    bundle = save_bundle(tmp_path / "model", result.parts, created_at=datetime(2030, 4, 1, tzinfo=UTC))
+    bundle.smoke_test()
+    assert bundle.version.startswith("blend-")
+    features = data[1][:200]
+    np.testing.assert_array_equal(bundle.score(features), result.model.score(features))
 
 
 def test_another_seed_gives_another_model(result, data, names):
@@ -91,6 +147,29 @@ def test_unsuitable_input_is_refused(data, names):
     for one_table, matrix, columns, message in cases:
         with pytest.raises(DataError, match=message):
             train(one_table, matrix, names=columns)
+
+
+def test_calibration_holds_on_the_test_window(make_history, names):
+    result = train(*make_history(rows=120_000), names=names)
+    test = result.parts.metrics["test"]
+    assert 0.9 < test["recalibration_slope"] < 1.1
+    assert test["expected_calibration_error"] < 0.1 * test["fraud_rate"]
+    assert result.calibrations
+
+
+def test_one_class_in_a_window_is_refused_by_its_name(data, names):
+    table, features = data
+    for after, window in ((2000, "validation"), (2600, "calibration")):
+        honest = table.copy()
+        honest.loc[honest.index > after, "is_fraud"] = 0
+        with pytest.raises(DataError, match=f"The {window} window .* both classes"):
+            train(honest, features, names=names)
+
+
+def test_data_without_fraud_is_refused(data, names):
+    table, features = data
+    with pytest.raises(DataError, match="contain no fraud"):
+        train(table.assign(is_fraud=pd.array([0] * len(table), dtype="Int8")), features, names=names)
 
 
 @pytest.mark.parametrize("as_of", ["2029-01-01", "2030-01-02"])
