@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from features.errors import DataError
-from models import fitting, train
+from models import fitting
 from services import recalibration
 from services.champion import champion, policy
 from services.cli.app import app
@@ -30,7 +30,6 @@ def trained(history, tmp_path_factory):
     first = history[history["event_time"] < history["event_time"].iloc[len(history) // 2]]
     first.to_parquet(place / "first.parquet")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "MAX_ROUNDS", 30)
         patch.chdir(place)
         options = ("--trials", "2", "--compare-families")
         result = run("train", "--data", place / "first.parquet", "--state", place / "state", *options)
@@ -74,11 +73,13 @@ def test_recalibrating_after_a_prior_shift_restores_what_it_broke(history, train
     before, its_policy = champion(state), policy(state)
     monkeypatch.chdir(tmp_path)
     shifted(history, TIMES).to_parquet("later.parquet")
-    result = run("recalibrate", "--data", "later.parquet", "--state", place)
+    began = history["event_time"].iloc[len(history) // 2].strftime("%Y-%m-%dT%H:%M:%S")
+    result = run("recalibrate", "--data", "later.parquet", "--state", place, "--since", began)
     assert result["installed"]
     assert result["rule"] == "refit"
     assert result["replaces"] == before.version != result["model_version"]
-    assert abs(result["in_the_large_before"]) > 1 > 3 * abs(result["in_the_large_after"])
+    assert abs(result["in_the_large_before"]) > max(1, 3 * abs(result["in_the_large_after"]))
+    assert 0.75 < result["slope_after"] < 1.25
     assert result["ece_after"] < 0.5 * result["ece_before"]
     after = champion(state)
     assert after.version == result["model_version"]
