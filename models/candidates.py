@@ -62,8 +62,8 @@ def fit_candidates(
     changes = {"monotone_constraints": directions(names)} if any(directions(names)) else NO_CHANGES
     steps = _Steps(tell, max(bounds.trials, 1) * len(FAMILIES))
 
-    def better(challenger: Vector, present: Vector) -> bool:
-        return beats(challenger, present, validation, cards, seed)
+    def better(challenger: Vector, present: Vector, tries: int = 1) -> bool:
+        return beats(challenger, present, validation, cards, seed, tries)
 
     def fit(family: str) -> Found:
         def told() -> None:

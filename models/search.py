@@ -23,7 +23,7 @@ IMBALANCE = "imbalance"  # the parameter that names a treatment
 UNSEEN_ROUNDS = 40  # before them no trial is given up
 REPORT_EVERY = 10
 DRAWN_FIRST = 5  # trials before TPE begins to learn from them
-Beats = Callable[[Vector, Vector], bool]
+Beats = Callable[[Vector, Vector, int], bool]
 RECIPES: dict[str, Parameters] = {"lightgbm": LIGHTGBM, "xgboost": XGBOOST}
 
 
@@ -121,7 +121,8 @@ def search(
 ) -> Found:
     """Search one family's parameters; ``changes`` hold for every trial. ``tell`` is called after each.
 
-    ``beats`` compares margins on the validation window: the first must be better than the second by more than noise.
+    ``beats`` compares margins on the validation window: the first must be better than the second by more than noise,
+    given how many were tried.
     At least one trial is made, and the first is finished whatever the time. Raises `ConfigurationError` without Optuna.
     """
     optuna = _optuna()
@@ -170,7 +171,7 @@ def search(
     study.optimize(objective, n_trials=bounds.trials)
     best = max(fits)
     margins = [fits[number].scorer.margin(validation.features) for number in (best, 0)]
-    chosen = best if best and beats(*margins) else 0
+    chosen = best if best and beats(*margins, len(made)) else 0
     return Found(fits[chosen], made[chosen], tuple(made))
 
 

@@ -46,6 +46,16 @@ def test_beating_takes_more_than_noise(sample):
     assert not beats(good + random.normal(0, 0.05, len(cards)), good, sample, cards, 0)
 
 
+def test_the_best_of_many_tries_must_win_more_clearly(sample):
+    random = np.random.default_rng(3)
+    cards = np.arange(len(sample.is_fraud))
+    good = sample.is_fraud * 2.0 + random.normal(size=len(cards))
+    shaken = good + random.normal(0, 0.5, len(cards))
+    better = (shaken + gain * sample.is_fraud for gain in np.linspace(0, 3, 61))
+    first = next(one for one in better if beats(one, good, sample, cards, 0))
+    assert not beats(first, good, sample, cards, 0, tries=20)
+
+
 def test_a_win_on_one_card_is_noise(sample):
     random = np.random.default_rng(0)
     good = sample.is_fraud * 2.0 + random.normal(size=len(sample.is_fraud))
@@ -55,8 +65,7 @@ def test_a_win_on_one_card_is_noise(sample):
     # The same gain, all of it on a single card, is absent from a third of the resamples.
     single = np.where(sample.is_fraud, 0, each)
     lucky = np.where((single == 0) & sample.is_fraud, better, good)
-    others = Sample(sample.features, sample.is_fraud)
-    assert not beats(lucky, good, others, single, 0)
+    assert not beats(lucky, good, sample, single, 0)
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"\x80\x04pickle", b'{"lightgbm":1,"xgboost":1,"intercept":0,"more":1}'])
