@@ -53,8 +53,8 @@ def beats(
     """Say whether ``challenger`` has the better average precision by more than noise.
 
     Paired bootstrap over cards, since the frauds of one card are not independent: in 95 % of the resamples the
-    challenger must come out ahead. The best of several ``tries`` must do so in all but 5 % / tries of them (Bonferroni),
-    for it is the luckiest as well. ``cards`` (n,) numbers each row's card from 0.
+    challenger must come out ahead. The best of several ``tries`` is the luckiest as well, so it must do so in all but
+    5 % / tries of them (Bonferroni). ``cards`` (n,) numbers each row's card from 0.
     """
     random = np.random.default_rng(seed)
     count = int(cards.max()) + 1

@@ -15,7 +15,8 @@ from models.fitting import FAMILIES, NO_CHANGES, Parameters, Sample
 from models.imbalance import NATURAL
 from models.monotone import directions
 from models.scorer import Scorer, Vector
-from models.search import IMBALANCE, RECIPES, SPACE, Bounds, Found, SearchReport, Trial, quality, search
+from models.search import RECIPES, SPACE, Found, quality, search
+from models.search_report import IMBALANCE, Bounds, SearchReport, Trial
 
 Tell = Callable[[str, float], None]
 
@@ -86,7 +87,8 @@ def fit_candidates(
         showings.append(showing)
     chosen, *slower = scorers
     for family in slower:
-        if better(*(scorers[one].margin(validation.features) for one in (family, chosen))):
+        challenger, present = (scorers[one].margin(validation.features) for one in (family, chosen))
+        if better(challenger, present):
             chosen = family
     trials = tuple(trial for one in found.values() for trial in one.trials)
     report = SearchReport(trials, {family: one.chosen for family, one in found.items()}, bounds)

@@ -7,8 +7,8 @@ the best trial beats them by more than noise: the best of many tries looks good 
 The test window is never seen.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 from types import ModuleType
 from typing import Any
@@ -18,8 +18,8 @@ from models import metrics
 from models.fitting import FAMILIES, LIGHTGBM, XGBOOST, Fit, Parameters, Sample, Watch
 from models.imbalance import corrected, treated, treatments
 from models.scorer import Scorer, Vector
+from models.search_report import IMBALANCE, Bounds, Trial
 
-IMBALANCE = "imbalance"  # the parameter that names a treatment
 UNSEEN_ROUNDS = 40  # before them no trial is given up
 REPORT_EVERY = 10
 DRAWN_FIRST = 5  # trials before TPE begins to learn from them
@@ -58,47 +58,6 @@ SPACE: dict[str, dict[str, Range]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """How long to search: ``trials`` a family (0: the recipe's own parameters), and ``minutes`` in all, if not None.
-
-    Only a search that its minutes did not cut short is repeatable on another machine.
-    """
-
-    trials: int = 0
-    minutes: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One set of parameters, ``imbalance`` among them, and the average precision it reached on the validation window.
-
-    ``pruned`` trials were given up: theirs is what they had reached by then.
-    """
-
-    number: int
-    family: str
-    parameters: Mapping[str, Any]
-    average_precision: float
-    rounds: int
-    pruned: bool = False
-    seconds: float = field(default=0.0, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SearchReport:
-    """A finished search: every trial in order, family by family, and the chosen one of each family."""
-
-    trials: tuple[Trial, ...]
-    chosen: Mapping[str, Trial]
-    bounds: Bounds
-
-    @property
-    def complete(self) -> bool:
-        """Whether all trials were made, rather than the minutes running out."""
-        return len(self.trials) == self.bounds.trials * len(self.chosen)
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """The fit of one family that was chosen, the trial behind it, and all trials."""
 
@@ -122,8 +81,7 @@ def search(
     """Search one family's parameters; ``changes`` hold for every trial. ``tell`` is called after each.
 
     ``beats`` compares margins on the validation window: the first must be better than the second by more than noise,
-    given how many were tried.
-    At least one trial is made, and the first is finished whatever the time. Raises `ConfigurationError` without Optuna.
+    given how many were tried. At least one trial is made, and the first is finished whatever the time. Raises `ConfigurationError` without Optuna.
     """
     optuna = _optuna()
     candidates = treatments(train)
@@ -170,8 +128,8 @@ def search(
         study.enqueue_trial({one: RECIPES[family][one] for one in SPACE[family]} | {IMBALANCE: name})
     study.optimize(objective, n_trials=bounds.trials)
     best = max(fits)
-    margins = [fits[number].scorer.margin(validation.features) for number in (best, 0)]
-    chosen = best if best and beats(*margins, len(made)) else 0
+    challenger, recipe = (fits[number].scorer.margin(validation.features) for number in (best, 0))
+    chosen = best if best and beats(challenger, recipe, len(made)) else 0
     return Found(fits[chosen], made[chosen], tuple(made))
 
 

@@ -22,7 +22,7 @@ from models.candidates import Candidate, Candidates, fit_candidates
 from models.fitting import MAX_ROUNDS, Sample
 from models.inclusion import at_rows, inclusion_weights
 from models.scorer import Matrix, Scorer
-from models.search import Bounds, SearchReport
+from models.search_report import Bounds, SearchReport
 from models.splits import TimeSplit, Window, time_split
 from models.train_report import probes, summary, window_metrics
 

@@ -12,7 +12,7 @@ from models.bundle import Bundle
 from models.inclusion import at_rows, inclusion_weights
 from models.policy import Costs, Policy
 from models.policy_choice import choose_policy
-from models.search import Bounds
+from models.search_report import Bounds
 from models.train import NO_SEARCH, TrainResult, train
 from services.champion import install
 from services.state_directory import StateDirectory

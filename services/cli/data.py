@@ -15,7 +15,7 @@ from features.replay import replay
 from models.evaluate import evaluate as evaluate_model
 from models.families import compare_families
 from models.fdh_protocol import evaluate_fdh
-from models.search import Bounds
+from models.search_report import Bounds
 from services.champion import champion, policy
 from services.cli.options import JSON, STATE
 from services.cli.output import err, print_json, print_table, progress, steps

@@ -5,7 +5,7 @@ from typing import Any
 
 from models.calibration import kind_of
 from models.families import FamilyRow
-from models.search import SearchReport
+from models.search_report import SearchReport
 from models.splits import Window
 from models.train import TrainResult
 

@@ -9,7 +9,8 @@ from features.errors import ConfigurationError
 from models import search as module
 from models.fitting import FAMILIES, Sample
 from models.imbalance import treatments
-from models.search import IMBALANCE, RECIPES, SPACE, Bounds, SearchReport, quality, search
+from models.search import RECIPES, SPACE, quality, search
+from models.search_report import IMBALANCE, Bounds, SearchReport
 from models.splits import time_split
 
 

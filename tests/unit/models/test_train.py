@@ -7,7 +7,7 @@ import pytest
 from features.errors import DataError
 from models import candidates
 from models.bundle_writer import save_bundle
-from models.search import Bounds
+from models.search_report import Bounds
 from models.train import train as train_fully
 
 
