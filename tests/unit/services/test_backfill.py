@@ -20,6 +20,7 @@ from services.settings import Settings
 from services.state_directory import open_state
 from services.training import before
 from streaming.ledger import LedgerBatch
+from tests.unit.docs.documents import blocks, features_guide
 from tests.unit.features.backfills import features, part_bytes, parts, simulated
 
 
@@ -122,6 +123,19 @@ def test_feast_returns_the_features_as_of_each_transaction(finished):
     assert found.loc[rows["transaction_id"], names].to_numpy(np.float32).tobytes() == expected.tobytes()
     assert found.loc["unknown", names].isna().all()
     assert len(found) == len(wanted)
+
+
+@pytest.mark.filterwarnings("ignore:Downcasting object dtype:FutureWarning")  # inside dask
+def test_the_lines_that_the_guide_shows_return_features(finished, module_patch):
+    (finished.path / ".ringfence").symlink_to("state")
+    module_patch.chdir(finished.path)
+    (code,) = (block for block in blocks(features_guide(), "python") if "get_historical_features" in block)
+    names = {}
+    exec(compile(code, "docs/features.md", "exec"), names)
+    found, rows = names["training"].set_index("transaction_id"), finished.table.tail(1000)
+    columns = ["card_count_1h", "merchant_fraud_rate_7d"]
+    expected = finished.replayed.features[rows.index][:, [NAMES.index(name) for name in columns]]
+    assert found.loc[rows["transaction_id"], columns].to_numpy(np.float32).tobytes() == expected.tobytes()
 
 
 def test_later_labels_find_their_transactions(finished):
