@@ -1,4 +1,4 @@
-"""From the client's world to ours: errors and log lines."""
+"""From the client's world to ours: errors, and the logger that it writes to."""
 
 import logging
 from collections.abc import Iterator
@@ -34,11 +34,3 @@ def unavailable(bootstrap: str, what: str, error: KafkaError | None) -> BrokerUn
         f"The broker at {bootstrap} did not {what}: {reason}.",
         remedy="Check that it runs, that KAFKA_BOOTSTRAP names it, and its topics, limits and access rules.",
     )
-
-
-def keep_payloads_out_of_logs() -> None:
-    """Keep the client quiet unless asked; at DEBUG it would print configurations."""
-    if LOG.level == logging.NOTSET:
-        LOG.setLevel(logging.ERROR)
-    elif LOG.level < logging.INFO:
-        LOG.setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""From the client's world to ours: errors and log lines."""
+"""From the client's world to ours: errors, and the logger that it writes to."""
 
 import logging
 from collections.abc import Iterator
@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from kafka import errors as kafka_errors  # type: ignore[import-untyped]
 
 from features.errors import BrokerUnavailable, ConfigurationError
+
+LOG = logging.getLogger("kafka")
 
 
 @contextmanager
@@ -26,12 +28,3 @@ def mapped(bootstrap: str, what: str) -> Iterator[None]:
             f"The broker at {bootstrap} did not {what}: {reason}.",
             remedy="Check that it runs, that KAFKA_BOOTSTRAP names it, and its topics, limits and access rules.",
         ) from error
-
-
-def keep_payloads_out_of_logs() -> None:
-    """Keep the client's loggers off DEBUG, where they print keys, values and passwords, and quiet unless asked."""
-    client_log = logging.getLogger("kafka")
-    if client_log.level == logging.NOTSET:
-        client_log.setLevel(logging.ERROR)
-    elif client_log.level < logging.INFO:
-        client_log.setLevel(logging.INFO)
