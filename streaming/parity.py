@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from features.engine import FeatureEngine
 from features.events import Event, LabelEvent, TransactionEvent
+from features.label import Label
 from features.lateness import Delivery, explained_by_lateness, make_delivery
 from features.parity import Comparison, Features, Parity
 from features.replay import replay
@@ -16,6 +17,7 @@ from features.store import FeatureStore
 from features.table import datetimes, transactions
 from features.transaction import Transaction
 from streaming.label_queue import LabelQueue
+from streaming.ledgers.rows import label_event, ref_of
 
 Progress = Callable[[int, int], None]
 
@@ -88,16 +90,11 @@ def _labels(table: pd.DataFrame, payments: Sequence[Transaction]) -> list[LabelE
     known = table.iloc[labelled]
     for row, is_fraud, time in zip(labelled.tolist(), known["is_fraud"], datetimes(known["label_time"]), strict=True):
         payment = payments[row]
-        labels[row] = LabelEvent(
-            seq=0,
+        label = Label(
             transaction_id=payment.transaction_id,
             is_fraud=bool(is_fraud),
+            source="chargeback",  # a table does not tell, and features do not ask
             label_time=time,
-            event_time=payment.event_time,
-            card_id=payment.card_id,
-            merchant_id=payment.merchant_id,
-            device_id=payment.device_id,
-            ip=payment.ip,
-            customer_id=payment.customer_id,
         )
+        labels[row] = label_event(label, ref_of(payment), seq=0)
     return labels
