@@ -12,15 +12,9 @@ from features import state_layout as layout
 from features.encode import channel_code, entry_mode_code, key_hash, letters_code, mcc_code, microseconds, outcome_word
 from features.errors import DataError
 from features.store import ENTITIES, Entity
+from features.table import KEY_COLUMNS
 
 Integers = NDArray[np.int64]
-KEY_COLUMNS: dict[Entity, str] = {
-    "card": "card_id",
-    "merchant": "merchant_id",
-    "device": "device_id",
-    "ip": "ip",
-    "customer": "customer_id",
-}
 _HASHES = {layout.I_CARD: "card_id", layout.I_MERCHANT: "merchant_id", layout.I_DEVICE: "device_id"}
 _CODES: dict[int, tuple[str, Callable[[str | None], int]]] = {
     layout.I_MCC: ("mcc", mcc_code),
