@@ -19,7 +19,7 @@ caught up in the same way once it answers.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Event as Flag
 from time import monotonic
 
@@ -32,9 +32,9 @@ from models.decision import Decision
 from monitoring.metrics import Metrics
 from streaming.broker import Consumer, Position, Producer, Record
 from streaming.intake import Intake, take_in
-from streaming.label_queue import LabelQueue
 from streaming.ledger import Ledger, LedgerBatch, Recorded
 from streaming.observing import observe
+from streaming.order import Order
 from streaming.publishing import Publisher
 from streaming.scoring import Clock, Scoring, Stopwatch, utc_now
 
@@ -79,6 +79,7 @@ class Worker:
         self._unfinished: list[Record] = []
         self._offsets: dict[Position, int] = {}
         self._committed_at = monotonic()
+        self._durable = 0  # the ``seq`` through which feature states are durable
         self._resume()
 
     def warm_up(self) -> None:
@@ -88,7 +89,7 @@ class Worker:
     @property
     def caught_up(self) -> bool:
         """Whether feature states hold everything that was decided."""
-        return self._durable == self._seq
+        return self._durable == self._order.seq
 
     def run(self, stop: Flag) -> None:
         """Work until ``stop`` is set, then finish the micro-batch in hand and commit.
@@ -148,9 +149,8 @@ class Worker:
 
     def _resume(self) -> None:
         """Take up the order where the ledger left it."""
-        self._labels = LabelQueue(self._ledger.pending_labels())
-        self._seq = self._ledger.last_seq()
-        self._durable = max(getattr(self, "_durable", 0), self._ledger.checkpoint())
+        self._order = Order(self._ledger.pending_labels(), self._ledger.last_seq())
+        self._durable = max(self._durable, self._ledger.checkpoint())
 
     def _catch_up(self) -> None:
         """Fold what the ledger holds beyond the durable states; give up for now if the store does not answer."""
@@ -170,7 +170,7 @@ class Worker:
             with_history = self.caught_up
             intake = take_in(records, self._ledger, self._clock() if self._limits.refuse_future else None)
             watch.lap("intake")
-            events = self._order(intake)
+            events = self._place(intake)
             scored = self._scoring.decide(events, stage_ms=watch.stage_ms, with_history=with_history)
             watch.skip()
             try:
@@ -188,20 +188,11 @@ class Worker:
             return
         raise LedgerUnavailable("The ledger keeps refusing a micro-batch as decided already.")
 
-    def _order(self, intake: Intake) -> list[Event]:
+    def _place(self, intake: Intake) -> list[Event]:
         """Number what is to be folded: each label before the first transaction that may know of it."""
         for label in intake.label_events:
-            self._labels.add(label)
-        events: list[Event] = []
-        for arrival in intake.arrivals:
-            due = self._labels.due(arrival.transaction.event_time)
-            events.extend(replace(label, seq=self._next_seq()) for label in due)
-            events.append(TransactionEvent(self._next_seq(), arrival.transaction))
-        return events
-
-    def _next_seq(self) -> int:
-        self._seq += 1
-        return self._seq
+            self._order.add(label)
+        return [event for arrival in intake.arrivals for event in self._order.place(arrival.transaction)]
 
     def _record(self, intake: Intake, events: Sequence[Event], decisions: Sequence[Decision]) -> list[Recorded]:
         """Step 4; return the decision of every arrival, in order: the new one, or the one REST gave before."""
@@ -242,4 +233,4 @@ class Worker:
         except StoreUnavailable as error:
             log.warning("feature states are behind", seq=self._durable, error=str(error))
         else:
-            self._durable = self._seq
+            self._durable = self._order.seq
