@@ -23,7 +23,7 @@ from typing import Any
 
 import pandas as pd
 
-from features.codec import from_epoch_us
+from features.epoch import from_epoch_us
 from features.store import Entity
 from features.transaction import Transaction
 
