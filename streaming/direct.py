@@ -14,6 +14,7 @@ from features.events import TransactionEvent
 from features.transaction import Transaction
 from models.decision import Decision
 from monitoring.metrics import Metrics
+from streaming.conflicts import comes_twice, decided_before
 from streaming.ledger import Ledger, LedgerBatch, Recorded
 from streaming.scoring import LATE_EVENT, Scoring
 
@@ -77,7 +78,7 @@ class DirectScoring:
         found = self._ledger.find(list(hashes))
         for transaction_id, recorded in found.items():
             if recorded.content_hash != hashes[transaction_id]:
-                raise _conflict(f"Transaction {transaction_id} was decided before with different content.")
+                raise decided_before(transaction_id)
         return {transaction_id: recorded.decision for transaction_id, recorded in found.items()}
 
     def _decide(self, new: Sequence[Transaction], hashes: dict[str, str], intake_s: float) -> list[Recorded]:
@@ -112,15 +113,9 @@ def _hashes(transactions: Sequence[Transaction]) -> dict[str, str]:
     for transaction in transactions:
         digest = content_hash(transaction)
         if hashes.setdefault(transaction.transaction_id, digest) != digest:
-            raise _conflict(f"Transaction {transaction.transaction_id} comes twice with different content.")
+            raise comes_twice(transaction.transaction_id)
     return hashes
 
 
 def _each_once(transactions: Sequence[Transaction]) -> list[Transaction]:
     return list({transaction.transaction_id: transaction for transaction in transactions}.values())
-
-
-def _conflict(message: str) -> DuplicateConflict:
-    return DuplicateConflict(
-        message, remedy="The first decision stands; send the changed payment under an id of its own."
-    )
