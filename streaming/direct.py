@@ -16,7 +16,8 @@ from models.decision import Decision
 from monitoring.metrics import Metrics
 from streaming.conflicts import comes_twice, decided_before
 from streaming.ledger import Ledger, LedgerBatch, Recorded
-from streaming.scoring import LATE_EVENT, Scoring
+from streaming.observing import observe_request
+from streaming.scoring import Scoring
 
 # Behind everything that the worker has numbered so far, so that the fold takes these transactions for new ones.
 AFTER_EVERYTHING = 1 << 62
@@ -62,7 +63,8 @@ class DirectScoring:
                     self._record(fresh)
                 except DuplicateConflict:
                     continue  # the worker was faster with one of them: its decision is the final one
-                self._observe(fresh, repeated=len(transactions) - len(fresh))
+                if self._metrics is not None:
+                    observe_request(self._metrics, fresh, repeated=len(transactions) - len(fresh))
                 decided |= {recorded.transaction.transaction_id: recorded.decision for recorded in fresh}
                 return [decided[t.transaction_id] for t in transactions]
         raise LedgerUnavailable(
@@ -93,19 +95,6 @@ class DirectScoring:
         if fresh:
             self._ledger.commit(LedgerBatch(decisions=fresh))
             self._on_recorded()
-
-    def _observe(self, fresh: Sequence[Recorded], *, repeated: int) -> None:
-        if self._metrics is None:
-            return
-        self._metrics.duplicates(repeated)
-        self._metrics.late_events(sum(LATE_EVENT in recorded.decision.reason_codes for recorded in fresh))
-        for recorded in fresh:
-            self._metrics.decided(recorded.decision.decision, "rest")
-            for stage in recorded.decision.degraded:
-                self._metrics.degraded(stage)
-        if fresh:  # one micro-batch: its decisions share their times
-            self._metrics.batch_size(len(fresh))
-            self._metrics.stages_ms(fresh[0].decision.stage_ms)
 
 
 def _hashes(transactions: Sequence[Transaction]) -> dict[str, str]:

@@ -33,7 +33,7 @@ from monitoring.metrics import Metrics
 from streaming.broker import Consumer, Position, Producer, Record
 from streaming.intake import Intake, take_in
 from streaming.ledger import Ledger, LedgerBatch, Recorded
-from streaming.observing import observe
+from streaming.observing import observe_stream
 from streaming.order import Order
 from streaming.publishing import Publisher
 from streaming.scoring import Clock, Scoring, Stopwatch, utc_now
@@ -184,7 +184,7 @@ class Worker:
             if with_history and scored.states is not None:
                 self._fold(scored.states, events)
             watch.lap("store_write")
-            observe(self._metrics, records, intake, scored.decisions, watch.stage_ms, self._clock())
+            observe_stream(self._metrics, records, intake, scored.decisions, watch.stage_ms, self._clock())
             return
         raise LedgerUnavailable("The ledger keeps refusing a micro-batch as decided already.")
 
