@@ -53,6 +53,11 @@ class Assessment:
     idle: list[str]
     campaigns: list[CampaignRecall]
 
+    @property
+    def largest_psi(self) -> float:
+        """The population stability index of the week whose scores differ most."""
+        return max(week.psi for week in self.weeks)
+
 
 def assess(
     bundle: Bundle,

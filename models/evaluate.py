@@ -1,6 +1,7 @@
 """Evaluation of a model on labelled transactions it has not seen, always at their own fraud rate."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,19 @@ CALIBRATION_BINS = 15
 RESAMPLES = 100
 CONFIDENCE = 0.95
 
-Figures = dict[str, float | list[float]]
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Figures by name, and for the metrics among them their 95 % interval (low, high)."""
+
+    values: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+
+    def flat(self) -> dict[str, float | list[float]]:
+        """Return both in one, the interval of a metric as ``<metric>_interval``: [low, high]."""
+        return {**self.values, **{f"{name}_interval": list(pair) for name, pair in self.intervals.items()}}
 
 
 def evaluate(
@@ -32,9 +44,10 @@ def evaluate(
     resamples: int = RESAMPLES,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Figures:
-    """Return the `figures` of ``model`` on the labelled rows of a canonical table and its features (n, f)."""
-    return figures(outcomes(model, table, features, policy), policy, resamples=resamples, seed=seed, progress=progress)
+) -> dict[str, float | list[float]]:
+    """Return the `figures`, flat, of ``model`` on the labelled rows of a canonical table and its features (n, f)."""
+    found = outcomes(model, table, features, policy)
+    return figures(found, policy, resamples=resamples, seed=seed, progress=progress).flat()
 
 
 def figures(
@@ -51,20 +64,14 @@ def figures(
     (15 bins of as many rows each), brier; with a policy also value_detection_rate, review_rate, decline_rate,
     money_saved and money_saved_per_1000 transactions (`models.savings`), in the amounts' currency.
 
-    ``<metric>_interval`` is [low, high], drawn over cards, since the payments of one card are not independent;
-    ``resamples=0`` leaves intervals out. Noise can only add to ece, so its interval lies rather high. ``progress``
-    hears resamples done and in all. Raises `DataError` when a class is missing.
+    Intervals are drawn over cards, since the payments of one card are not independent; ``resamples=0`` leaves them
+    out. Noise can only add to ece, so its interval lies rather high. ``progress`` hears resamples done and in all.
+    Raises `DataError` when a class is missing.
     """
     measure = _Measure(found, policy)
-    report: Figures = {
-        "n": len(found.truth),
-        "n_fraud": int(found.truth.sum()),
-        "fraud_rate": float(found.truth.mean()),
-        **measure(None),
-    }
-    if resamples:
-        report |= _intervals(measure, resamples, seed, progress)
-    return report
+    counts = {"n": len(found.truth), "n_fraud": int(found.truth.sum()), "fraud_rate": float(found.truth.mean())}
+    intervals = _intervals(measure, resamples, seed, progress) if resamples else {}
+    return Figures({**counts, **measure(None)}, intervals)
 
 
 class _Measure:
@@ -118,7 +125,9 @@ class _Measure:
         }
 
 
-def _intervals(measure: _Measure, resamples: int, seed: int, progress: Progress | None) -> dict[str, list[float]]:
+def _intervals(
+    measure: _Measure, resamples: int, seed: int, progress: Progress | None
+) -> dict[str, tuple[float, float]]:
     random = np.random.default_rng(seed)
     drawn: list[dict[str, float]] = []
     while len(drawn) < resamples:
@@ -129,6 +138,7 @@ def _intervals(measure: _Measure, resamples: int, seed: int, progress: Progress 
                 progress(len(drawn), resamples)
     tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     return {
-        f"{name}_interval": [float(bound) for bound in np.quantile([one[name] for one in drawn], tails)]
+        name: (float(low), float(high))
         for name in drawn[0]
+        for low, high in [np.quantile([one[name] for one in drawn], tails)]
     }

@@ -59,11 +59,13 @@ def importances(model: Explainer, features: Matrix, names: Sequence[str], top: i
 
 
 def _meaning(name: str) -> str:
-    """Return the catalogue's line, led by the entity that it speaks of."""
+    """Return the catalogue's line, with the entity that it speaks of."""
     feature = _BY_NAME.get(name)
     if feature is None:
         return name.replace("_", " ")
-    return feature.meaning if feature.entity == "request" else f"{SPOKEN_ENTITY[feature.entity]}: {feature.meaning}"
+    if feature.entity == "request" or SPOKEN_ENTITY[feature.entity] in feature.meaning:
+        return feature.meaning
+    return f"{feature.meaning[:-1]}, of this {SPOKEN_ENTITY[feature.entity]}."
 
 
 def _direction(values: NDArray[np.float32], attributions: NDArray[np.float64]) -> Direction:
