@@ -70,8 +70,8 @@ def figures(
     """
     measure = _Measure(found, policy)
     counts = {"n": len(found.truth), "n_fraud": int(found.truth.sum()), "fraud_rate": float(found.truth.mean())}
-    intervals = _intervals(measure, resamples, seed, progress) if resamples else {}
-    return Figures({**counts, **measure(None)}, intervals)
+    values = {**counts, **measure(None)}  # first: what cannot be measured at all has no resample either
+    return Figures(values, _intervals(measure, resamples, seed, progress) if resamples else {})
 
 
 class _Measure:

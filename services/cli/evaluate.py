@@ -1,6 +1,5 @@
 """The command that measures the served model."""
 
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,11 +15,13 @@ from models.fdh_protocol import evaluate_fdh
 from services.champion import champion, policy
 from services.cli.data import DATA, read
 from services.cli.options import JSON, STATE
-from services.cli.output import err, print_json, print_table, progress, steps
+from services.cli.output import err, print_json, print_table, progress, shown, steps
 from services.evaluation import unseen_rows
 from services.extras import INSTALL_TRAIN, has_train
 from services.settings import Settings
 from services.state_directory import open_state
+
+INTERVAL = "_interval"
 
 
 def evaluate(
@@ -54,7 +55,22 @@ def evaluate(
         result = _handbook(data, mapping or protocol)
     else:
         result = _champion(data, mapping or "simulator", since, campaigns, card, state)
-    print_json(result) if as_json else print_table("Evaluated", result)
+    print_json(result) if as_json else print_table("Evaluated", readable(result))
+
+
+def readable(result: dict[str, Any]) -> dict[str, Any]:
+    """Put each metric and its interval into one row, and each kind of fraud into a row of its own."""
+    rows: dict[str, Any] = {}
+    for name, value in result.items():
+        metric = name.removesuffix(INTERVAL)
+        if name != metric and metric in rows:
+            low, high = (shown(bound) for bound in value)
+            rows[metric] = f"{shown(rows[metric])} ({low} to {high})"
+        elif name == "recall_by_campaign":
+            rows |= {f"{kind} frauds": figures for kind, figures in value.items()}
+        else:
+            rows[name] = value
+    return rows
 
 
 def _handbook(data: Path, mapping: str) -> dict[str, Any]:
@@ -90,7 +106,11 @@ def _champion(
         "calibration_slope": found.line.slope,
     }
     if kinds is not None:
-        result["recall_by_campaign"] = {one.campaign: asdict(one) for one in found.campaigns}
+        result["recall_by_campaign"] = {
+            one.campaign: {"n": one.transactions, "caught": one.caught}
+            | {f"recall_at_fpr_{name}": recall for name, recall in one.recall_at_fpr.items()}
+            for one in found.campaigns
+        }
     if card:
         # Draws with Matplotlib, which is no part of the plain installation.
         from services.model_card.card import make_card  # noqa: PLC0415
