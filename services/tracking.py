@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from features.errors import ConfigurationError, StateError, TrackingUnavailable
 from services.extras import INSTALL_TRAIN
 from services.run_record import RunRecord
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
 
 NAME = "ringfence"  # of the experiment and of the registered model
 BUNDLE_TAG = "bundle_version"
+# Without it, MLflow's pages take runs for those of a language model.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 # A server that is away fails in seconds; by default MLflow tries for many minutes.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 _REMEDY = "Check MLFLOW_TRACKING_URI, or leave tracking out with --no-track."
@@ -85,7 +85,9 @@ class Tracking:
 
     def _experiment(self) -> str:
         found = self._client.get_experiment_by_name(NAME)
-        return found.experiment_id if found else self._client.create_experiment(NAME, artifact_location=self._files)
+        if found:
+            return found.experiment_id
+        return self._client.create_experiment(NAME, artifact_location=self._files, tags=EXPERIMENT_TAGS)
 
     def _register(self, record: RunRecord, run_id: str) -> int:
         number = self._registered(record.version)
@@ -129,9 +131,10 @@ def open_tracking(state: StateDirectory, uri: str | None = None) -> Tracking:
 @contextmanager
 def _errors() -> Iterator[None]:
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 see above
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 MLflow lets it through when it opens a database
 
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise TrackingUnavailable(f"MLflow failed: {reason}", remedy=_REMEDY) from error
+        reason = str(error).strip().splitlines()[0][:300].rstrip(".")
+        raise TrackingUnavailable(f"MLflow failed: {reason}.", remedy=_REMEDY) from error

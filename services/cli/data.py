@@ -12,7 +12,7 @@ from features.datasets.mapping import load_mapping
 from features.datasets.reader import ReadResult, read_table
 from features.errors import RingfenceError
 from services.cli.options import JSON, STATE
-from services.cli.output import err, print_json, print_table, progress, steps
+from services.cli.output import err, print_json, print_table, progress, say, steps
 from services.extras import INSTALL_TRAIN, has_train
 from services.settings import Settings
 from services.state_directory import StateDirectory, open_state
@@ -105,7 +105,7 @@ def train(
     if has_train():
         result |= _document(directory, trained, table, seed, shlex.join(command), settings if track else None)
     else:
-        err.print(f"Neither tracked nor described in a card: the extra `train` is not installed. {INSTALL_TRAIN}")
+        say(f"Neither tracked nor described in a card: the extra `train` is not installed. {INSTALL_TRAIN}")
     print_json(result) if as_json else print_table("Trained and installed", result)
 
 
@@ -130,7 +130,7 @@ def _document(
             with progress("recording the run"):
                 done["run"] = open_tracking(state, uri).record(record).run_id
     except RingfenceError as error:
-        err.print(f"The model is installed, but {'not tracked' if done else 'has no card'}: {error}", highlight=False)
+        say(f"The model is installed, but {'not tracked' if done else 'has no card'}: {error}")
     return done
 
 

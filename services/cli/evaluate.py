@@ -15,7 +15,7 @@ from models.fdh_protocol import evaluate_fdh
 from services.champion import champion, policy
 from services.cli.data import DATA, read
 from services.cli.options import JSON, STATE
-from services.cli.output import err, print_json, print_table, progress, shown, steps
+from services.cli.output import print_json, print_table, progress, say, shown, steps
 from services.evaluation import unseen_rows
 from services.extras import INSTALL_TRAIN, has_train
 from services.settings import Settings
@@ -90,7 +90,7 @@ def _champion(
     table = read(data, mapping).table
     chosen = unseen_rows(table, bundle.manifest.data, pd.Timestamp(since, tz="UTC") if since else None)
     left = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in chosen.left_out.items() if count)
-    err.print(f"{len(chosen.rows):,} transactions evaluated" + (f"; left out: {left}." if left else "."))
+    say(f"{len(chosen.rows):,} transactions evaluated" + (f"; left out: {left}." if left else "."))
     with steps() as bars:
         fold, measure = map(bars.step, ("computing features", "measuring"))
         features = replay(table, progress=fold).features

@@ -18,6 +18,11 @@ def print_json(result: Any) -> None:
     out.print(msgspec.json.encode(result).decode(), markup=False, highlight=False, soft_wrap=True)
 
 
+def say(text: str) -> None:
+    """Print a line of prose on stderr as it is, whatever brackets and quotes it holds."""
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_table(title: str, result: dict[str, Any]) -> None:
     """Print names and values for a person."""
     table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))

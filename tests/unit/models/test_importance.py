@@ -10,7 +10,9 @@ class Linear:
     def explain(self, features):
         values = np.nan_to_num(features.astype(float))
         both_ways = np.abs(values[:, 3])
-        return Explanation(0.0, np.column_stack([3 * values[:, 0], -2 * values[:, 1], values[:, 2], both_ways]), values[:, 0])
+        return Explanation(
+            0.0, np.column_stack([3 * values[:, 0], -2 * values[:, 1], values[:, 2], both_ways]), values[:, 0]
+        )
 
 
 def test_strength_direction_and_words():

@@ -4,9 +4,7 @@ import pytest
 from models.policy import Costs
 from models.savings import saved_by_transaction
 
-COSTS = Costs(
-    fraud_loss_share=0.8, review_cost=5.0, catch_rate=0.75, false_decline_cost=10.0, false_decline_share=0.1
-)
+COSTS = Costs(fraud_loss_share=0.8, review_cost=5.0, catch_rate=0.75, false_decline_cost=10.0, false_decline_share=0.1)
 
 
 def test_by_hand():
