@@ -7,8 +7,8 @@ from models.card_precision import CardDays
 
 
 def test_copies_by_hand():
-    # k=2. Day 1: A twice (.9, compromised) fill both places: 2 hits, and both copies leave. Day 2: B once (.8, genuine),
-    # then the first of three copies of C (.7, compromised): 1 hit; two copies of C stay. Day 3: both are hits.
+    # k=2. Day 1: A twice (.9, compromised) fill both places: 2 hits, and both copies leave. Day 2: B once (.8,
+    # genuine), then the first of three copies of C (.7, compromised): 1 hit; two stay. Day 3: both are hits.
     days, cards = [1, 1, 2, 2, 2, 3], [0, 1, 0, 1, 2, 2]
     scores, fraud = [0.9, 0.5, 0.99, 0.8, 0.7, 0.6], [1, 0, 1, 0, 1, 1]
     assert CardDays(days, cards, scores, fraud).precision_at(2, np.array([2, 1, 3])) == pytest.approx((2 + 1 + 2) / 6)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from models.calibrated_model import Explanation
 from models.importance import importances
@@ -21,7 +22,7 @@ def test_strength_direction_and_words():
     features[:50, 0] = np.nan
     names = ("amount", "device_fraud_rate_all", "mcc", "made_up")
     found = importances(Linear(), features, names, top=3)
-    assert [one.name for one in found] == ["amount", "device_fraud_rate_all", "made_up"] or len(found) == 3
+    assert [one.name for one in found] == ["amount", "device_fraud_rate_all", "mcc"]
     by_name = {one.name: one for one in importances(Linear(), features, names)}
     assert by_name["amount"].strength == max(one.strength for one in found)
     assert by_name["amount"].direction == "higher raises the score"
@@ -30,7 +31,7 @@ def test_strength_direction_and_words():
     assert by_name["made_up"].direction == "depends on the rest"
     assert by_name["made_up"].meaning == "made up"
     assert by_name["device_fraud_rate_all"].meaning.endswith("of this device.")
-    assert sum(one.share for one in by_name.values()) == 1 or abs(sum(o.share for o in by_name.values()) - 1) < 1e-12
+    assert sum(one.share for one in by_name.values()) == pytest.approx(1)
 
 
 def test_a_feature_that_does_nothing_is_not_listed():

@@ -27,7 +27,8 @@ def audit(event, arguments):
 sys.addaudithook(audit)
 state = open_state(Path(sys.argv[1]))
 bundle = state.bundles / "lightgbm-1"
-record = RunRecord("lightgbm-1", bundle, {"seed": "0"}, {"test.auc": 0.9}, {"bundle_version": "lightgbm-1"}, {"a.txt": "A"})
+tags = {"bundle_version": "lightgbm-1"}
+record = RunRecord("lightgbm-1", bundle, {"seed": "0"}, {"test.auc": 0.9}, tags, {"a.txt": "A"})
 tracking = services.tracking.open_tracking(state)
 first, second = tracking.record(record), tracking.record(record)
 tracking.mirror_alias("champion", "lightgbm-1")

@@ -66,7 +66,7 @@ def test_the_card_is_written_and_named(trained, state):
 
 
 def test_the_run_is_in_mlflow_with_all_that_belongs_to_it(trained, state):
-    from mlflow import MlflowClient
+    from mlflow import MlflowClient  # noqa: PLC0415 takes seconds to import
 
     client = MlflowClient(f"sqlite:///{state}/mlflow.db")
     run = client.get_run(trained["run"])
