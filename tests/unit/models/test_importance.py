@@ -10,7 +10,7 @@ class Linear:
 
     def explain(self, features):
         values = np.nan_to_num(features.astype(float))
-        both_ways = np.abs(values[:, 3])
+        both_ways = np.abs(values[:, 3]) / 2
         return Explanation(
             0.0, np.column_stack([3 * values[:, 0], -2 * values[:, 1], values[:, 2], both_ways]), values[:, 0]
         )
