@@ -54,6 +54,12 @@ class Assessment:
     campaigns: list[CampaignRecall]
 
     @property
+    def expected_to_observed(self) -> float:
+        """Frauds that the scores add up to, over those that happened: 1 is right."""
+        expected = sum(one.predicted * one.transactions for one in self.bins)
+        return expected / self.figures.values["n_fraud"]
+
+    @property
     def largest_psi(self) -> float:
         """The population stability index of the week whose scores differ most."""
         return max(week.psi for week in self.weeks)

@@ -61,6 +61,7 @@ def run_record(
     for name, (low, high) in found.figures.intervals.items():
         metrics |= {f"{window}.{name}.low": low, f"{window}.{name}.high": high}
     metrics |= {f"{window}.calibration_slope": found.line.slope, f"{window}.largest_psi": found.largest_psi}
+    metrics[f"{window}.expected_to_observed"] = found.expected_to_observed
     for part, values in manifest.metrics.items():
         metrics |= {f"{part}.{name}": value for name, value in values.items() if f"{part}.{name}" not in metrics}
     return RunRecord(

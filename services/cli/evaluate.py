@@ -104,6 +104,7 @@ def _champion(
         "currency": found.currency,
         **found.figures.flat(),
         "calibration_slope": found.line.slope,
+        "expected_to_observed": found.expected_to_observed,
     }
     if kinds is not None:
         result["recall_by_campaign"] = {

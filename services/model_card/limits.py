@@ -11,7 +11,7 @@ FEW_FRAUDS = 200
 MIN_WEEKS = 4
 WEAK_RECALL = 0.5
 MIN_CAMPAIGN = 10
-SLOPES = (0.8, 1.25)
+FAIR = (0.8, 1.25)  # of calibration slope and of expected to observed frauds
 SHOWN = 12
 
 
@@ -30,7 +30,7 @@ def _of_the_window(found: Assessment) -> Iterator[str]:
             "calibration and the policy's thresholds were chosen on, and flatter the model."
         )
     if frauds < FEW_FRAUDS:
-        yield f"The window holds {frauds} frauds only: intervals are wide, and most segments cannot be judged."
+        yield f"The window holds {frauds} frauds only: intervals are wide."
     if days < MIN_WEEKS * 7:
         yield f"The window is {days:.0f} days long: seasons, holidays and slow changes are not seen in it."
     if found.unlabelled:
@@ -53,7 +53,12 @@ def _of_the_model(found: Assessment) -> Iterator[str]:
             f"{len(found.idle)} features never vary in the window, most likely because the data lack what they are "
             f"made of: {', '.join(found.idle[:SHOWN])}{more}. What they would contribute is untested."
         )
-    low, high = SLOPES
+    low, high = FAIR
+    if not low <= found.expected_to_observed <= high:
+        yield (
+            f"The scores add up to {found.expected_to_observed:.2f} times the frauds that happened: on this window "
+            "they are not probabilities as they stand."
+        )
     if not low <= found.line.slope <= high:
         extreme = "too extreme" if found.line.slope < low else "too timid"
         yield f"The calibration slope is {found.line.slope:.2f}: scores are {extreme} on this window."

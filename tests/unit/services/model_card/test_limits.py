@@ -1,7 +1,7 @@
 import pytest
 
 from models.evaluate import Figures
-from models.reliability import Line
+from models.reliability import Bin, Line
 from models.segments import Segment
 from services.model_card.limits import limits_of
 from tests.unit.services.model_card.cards import DATA, END, START, VALUES, assessment
@@ -17,6 +17,7 @@ def figures(**changes):
 
 CLEAN = {
     "figures": figures(n_fraud=5000),
+    "bins": [Bin(100_000, 5000, 0.05, 0.05, 0.049, 0.051)],
     "end": END.replace(month=6),
     "idle": [],
     "weeks": assessment().weeks[:1],
@@ -38,6 +39,7 @@ CLEAN = {
         ({"segments": [Segment("Channel", "moto", 100, 2)]}, "1 of 1 segments have too few frauds"),
         ({"segments": []}, "The data do not say: channel, country, merchant category (mcc)"),
         ({"idle": ["device_count_1h"]}, "device_count_1h"),
+        ({"figures": figures(n_fraud=100)}, "50.00 times the frauds"),
         ({"line": Line(0.6, 0.0)}, "too extreme"),
         ({"line": Line(1.4, 0.0)}, "too timid"),
         ({"weeks": assessment().weeks}, "1 of 2 weeks"),
