@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk  # type: ignore[import-untyped]  # scikit-learn ships no types
 
 from features.errors import DataError
+from models.card_precision import CardDays
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -37,54 +38,50 @@ def recall_at_fpr(
     return [float(recall) for recall in true_positive[last]]
 
 
-def value_detection_rate(is_fraud: ArrayLike, amounts: ArrayLike, flagged: ArrayLike) -> float:
+def value_detection_rate(
+    is_fraud: ArrayLike, amounts: ArrayLike, flagged: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """Share of the fraudulent amount that was flagged; amounts in one currency."""
-    truth, money, caught = np.asarray(is_fraud, bool), np.asarray(amounts, float), np.asarray(flagged, bool)
+    truth, caught = np.asarray(is_fraud, bool), np.asarray(flagged, bool)
+    money = np.asarray(amounts, float) * _weights(weights, len(truth))
     at_stake = float(money[truth].sum())
     if at_stake <= 0:
         raise DataError("No fraudulent amount to detect.", remedy="Evaluate on a window that contains frauds.")
     return float(money[truth & caught].sum()) / at_stake
 
 
-def brier(is_fraud: ArrayLike, probabilities: ArrayLike) -> float:
+def brier(is_fraud: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Mean squared difference between probability and outcome (Brier 1950)."""
     truth, values = np.asarray(is_fraud, float), np.asarray(probabilities, float)
-    return float(np.mean((values - truth) ** 2))
+    return float(np.average((values - truth) ** 2, weights=_weights(weights, len(truth))))
 
 
-def expected_calibration_error(is_fraud: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> float:
-    """Mean |observed rate - mean probability| over ``bins`` bins of equal mass, weighted by their rows."""
+def equal_mass_bins(probabilities: ArrayLike, bins: int) -> list[NDArray[np.intp]]:
+    """Split rows into at most ``bins`` parts of as many rows each, in order of probability; positions, none empty."""
+    order = np.argsort(np.asarray(probabilities, float), kind="stable")
+    return [part for part in np.array_split(order, min(bins, len(order))) if len(part)]
+
+
+def expected_calibration_error(
+    is_fraud: ArrayLike, probabilities: ArrayLike, bins: int = 15, weights: ArrayLike | None = None
+) -> float:
+    """Mean |observed rate - mean probability| over ``bins`` bins of as many rows each, weighted by their rows."""
     truth, values = np.asarray(is_fraud, float), np.asarray(probabilities, float)
-    order = np.argsort(values, kind="stable")
-    parts = [part for part in np.array_split(order, min(bins, len(order))) if len(part)]
-    return float(sum(abs(truth[part].sum() - values[part].sum()) for part in parts)) / len(order)
+    weight = _weights(weights, len(truth))
+    gaps = weight * (truth - values)
+    return float(sum(abs(gaps[part].sum()) for part in equal_mass_bins(values, bins))) / float(weight.sum())
 
 
 def card_precision_at_k(
     days: ArrayLike, cards: ArrayLike, scores: ArrayLike, is_fraud: ArrayLike, k: int = 100
 ) -> float:
-    """Card precision@k (Dal Pozzolo et al.; Fraud Detection Handbook, chapter 4): the analysts' view.
-
-    Each day, cards are ranked by their highest score and the first ``k`` investigated; precision is the share of ``k``
-    that were truly compromised that day. Cards found leave the following days. Returns the mean over days. Equal
-    scores rank in order of the card's first appearance.
-    """
-    day, score, truth = np.asarray(days), np.asarray(scores, float), np.asarray(is_fraud, bool)
+    """Card precision@k as `models.card_precision` defines it: the mean over days; ``cards`` may be names or numbers."""
     _, card = np.unique(np.asarray(cards), return_inverse=True)
-    found = np.zeros(int(card.max()) + 1, bool)
-    precisions = []
-    for today in np.unique(day):
-        rows = np.flatnonzero((day == today) & ~found[card])
-        present, first = np.unique(card[rows], return_index=True)
-        present = present[np.argsort(first, kind="stable")]
-        highest, compromised = np.full(len(found), -np.inf), np.zeros(len(found), bool)
-        np.maximum.at(highest, card[rows], score[rows])
-        np.logical_or.at(compromised, card[rows], truth[rows])
-        investigated = present[np.argsort(-highest[present], kind="stable")[:k]]
-        hits = investigated[compromised[investigated]]
-        found[hits] = True
-        precisions.append(len(hits) / k)
-    return float(np.mean(precisions))
+    return CardDays(days, card, scores, is_fraud).precision_at(k)
+
+
+def _weights(weights: ArrayLike | None, count: int) -> Floats:
+    return np.ones(count) if weights is None else np.asarray(weights, float)
 
 
 def _two_classes(is_fraud: ArrayLike, scores: ArrayLike) -> tuple[Bools, Floats]:

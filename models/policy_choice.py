@@ -11,14 +11,19 @@ Floats = NDArray[np.float64]
 
 
 def cost(verdicts: ArrayLike, amounts: ArrayLike, is_fraud: ArrayLike, costs: Costs) -> float:
-    """What these verdicts ("approve", "review", "decline") cost in total, in the amounts' currency.
+    """What these verdicts ("approve", "review", "decline") cost in total, in the amounts' currency."""
+    return float(cost_by_transaction(verdicts, amounts, is_fraud, costs).sum())
+
+
+def cost_by_transaction(verdicts: ArrayLike, amounts: ArrayLike, is_fraud: ArrayLike, costs: Costs) -> Floats:
+    """What each verdict costs, shape (n,).
 
     Approved fraud loses its share of the amount; a review costs the analyst's time and misses 1 - catch rate of that
     loss; a declined genuine payment costs the false decline.
     """
     verdict, truth = np.asarray(verdicts, str), np.asarray(is_fraud, bool)
     approve, review, decline = _costs_by_verdict(np.asarray(amounts, float), truth, costs)
-    return float(np.select([verdict == "approve", verdict == "review"], [approve, review], decline).sum())
+    return np.select([verdict == "approve", verdict == "review"], [approve, review], decline)
 
 
 def choose_policy(scores: ArrayLike, amounts: ArrayLike, is_fraud: ArrayLike, costs: Costs) -> Policy:

@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     ledger_url: SecretStr | None = Field(
         None, alias="LEDGER_URL", description="SQLAlchemy URL of the ledger; SQLite in the state directory when absent."
     )
+    tracking_uri: SecretStr | None = Field(
+        None,
+        alias="MLFLOW_TRACKING_URI",
+        description="MLflow server or database of training runs; SQLite in the state directory when absent.",
+    )
     host: str = Field("127.0.0.1", description="Address that services listen on.")
     score_port: int = Field(8080, ge=0, le=65535, description="Port of `serve score`; 0 takes a free one.")
     explain_port: int = Field(8081, ge=0, le=65535, description="Port of `serve explain`; 0 takes a free one.")

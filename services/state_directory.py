@@ -4,6 +4,9 @@ state.json      format of the directory; says that it is ours
 token           bearer token of the services, mode 600
 bundles/        model bundles by version, and `champion`, which names the one served
 policy.json     thresholds and the costs behind them
+cards/          a model card for each bundle, HTML
+mlflow.db       training runs and registered versions, unless a tracking URI is set
+mlflow-files/   files of the training runs, likewise
 feature-store/  Feast registry and, on SQLite, the online store
 backfill/       features of a back-filled history, unless --out names another place
 ledger.db       decisions and labels, unless a database URL is set
@@ -49,6 +52,21 @@ class StateDirectory:
     def policy(self) -> Path:
         """File that holds the policy."""
         return self.path / "policy.json"
+
+    @property
+    def cards(self) -> Path:
+        """Directory of model cards."""
+        return self.path / "cards"
+
+    @property
+    def runs(self) -> Path:
+        """File of the SQLite database of training runs."""
+        return self.path / "mlflow.db"
+
+    @property
+    def run_files(self) -> Path:
+        """Directory of the files of training runs."""
+        return self.path / "mlflow-files"
 
     @property
     def feature_store(self) -> Path:

@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import backfill, benchmark, data, demo, dlq, doctor, features, run
+from services.cli import backfill, benchmark, data, demo, dlq, doctor, evaluate, features, run
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -20,7 +20,7 @@ for command in (
     demo.demo,
     data.simulate,
     data.train,
-    data.evaluate,
+    evaluate.evaluate,
     backfill.backfill,
     run.worker,
     run.score,

@@ -1,23 +1,21 @@
-"""Commands on data and models: simulate, train, evaluate."""
+"""Commands on data and models: simulate, train."""
 
+import shlex
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
 import typer
 
-from features.catalogue import NAMES
-from features.replay import replay
-from models.evaluate import evaluate as evaluate_model
-from models.fdh_protocol import report_fdh
-from services.champion import champion, policy
+from features.errors import RingfenceError
 from services.cli.options import DATA, JSON, MAPPING, SEED, STATE
-from services.cli.output import print_json, print_table, progress, steps
+from services.cli.output import print_json, print_table, progress, say, steps
 from services.cli.table import read, simulated
+from services.extras import INSTALL_TRAIN, has_train
 from services.settings import Settings
-from services.state_directory import open_state
-from services.training import before, train_and_install
+from services.state_directory import StateDirectory, open_state
+from services.training import Trained, train_and_install
 from streaming.simulator import Scenario
 from streaming.simulator.files import write
 
@@ -60,19 +58,23 @@ def train(
         datetime | None, typer.Option("--split", help="Use only what was known at this time (UTC).")
     ] = None,
     seed: SEED = 0,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Record the run in MLflow.")] = True,
     state: STATE = None,
     as_json: JSON = False,
 ) -> None:
-    """Train a model on a file and make it the one that is served."""
-    directory = open_state(state or Settings().state)
+    """Train a model on a file and make it the one that is served.
+
+    A model card is written into the state directory, and the run is recorded in MLflow.
+    """
+    settings = Settings()
+    directory = open_state(state or settings.state)
     table = read(data, mapping)
     as_of = pd.Timestamp(split, tz="UTC") if split else None
-    history = before(table, as_of) if as_of else table
     with steps() as bars:
         fold, fit = map(bars.step, ("computing features", "training"))
         trained = train_and_install(
             directory,
-            history,
+            table,  # rows after the split test the model, and have no other part in it
             as_of=as_of,
             seed=seed,
             fold_progress=fold,
@@ -86,41 +88,38 @@ def train(
         "review_from": trained.policy.review,
         "decline_from": trained.policy.decline,
         "bundle": str(directory.bundles / trained.bundle.version),
+        "card": None,
+        "run": None,
     }
+    command = ["ringfence", "train", "--data", str(data), "--mapping", mapping, "--seed", str(seed)]
+    command += ["--split", f"{split:%Y-%m-%dT%H:%M:%S}"] if split else []
+    if has_train():
+        result |= _document(directory, trained, table, seed, shlex.join(command), settings if track else None)
+    else:
+        say(f"Neither tracked nor described in a card: the extra `train` is not installed. {INSTALL_TRAIN}")
     print_json(result) if as_json else print_table("Trained and installed", result)
 
 
-def evaluate(
-    data: DATA,
-    mapping: Annotated[
-        str | None, typer.Option("--mapping", help="Mapping file or shipped name.", metavar="MAP")
-    ] = None,
-    since: Annotated[
-        datetime | None,
-        typer.Option("--since", help="First event time to score (UTC); after the training data if absent."),
-    ] = None,
-    protocol: Annotated[
-        str | None, typer.Option("--protocol", help="fdh: the Handbook's chapter-3 split, which trains its own model.")
-    ] = None,
-    state: STATE = None,
-    as_json: JSON = False,
-) -> None:
-    """Measure the served model on later data, at the data's own fraud rate."""
-    if protocol not in (None, "fdh"):
-        raise typer.BadParameter("the only protocol is fdh", param_hint="--protocol")
-    table = read(data, mapping or protocol or "simulator")
-    with progress("computing features") as tell:
-        features = replay(table, progress=tell).features
-    if protocol == "fdh":
-        with progress("training on the Handbook's week") as tell:
-            result: dict[str, Any] = report_fdh(
-                table, features, names=NAMES, progress=lambda _, share: tell(round(share * 100), 100)
-            )
-    else:
-        directory = open_state(state or Settings().state)
-        bundle = champion(directory)
-        first = pd.Timestamp(since, tz="UTC") if since else pd.Timestamp(bundle.manifest.data.end)
-        rows = ((table["event_time"] >= first) & table["is_fraud"].notna()).to_numpy()
-        figures = evaluate_model(bundle, table[rows].reset_index(drop=True), features[rows], policy(directory))
-        result = {"model_version": bundle.version, "since": str(first), **figures}
-    print_json(result) if as_json else print_table("Evaluated", result)
+def _document(
+    state: StateDirectory, trained: Trained, table: pd.DataFrame, seed: int, command: str, settings: Settings | None
+) -> dict[str, str]:
+    """Write the card of a model that is installed already, and record the run unless ``settings`` is None.
+
+    What fails here is told and does not undo the training.
+    """
+    from services.reporting import report_training  # noqa: PLC0415 the extra `train` only
+    from services.tracking import open_tracking  # noqa: PLC0415 likewise
+
+    done: dict[str, str] = {}
+    try:
+        with steps() as bars:
+            measure = bars.step("measuring for the card")
+            path, record = report_training(state, trained, table, seed=seed, command=command, progress=measure)
+        done["card"] = str(path)
+        if settings is not None:
+            uri = settings.tracking_uri.get_secret_value() if settings.tracking_uri else None
+            with progress("recording the run"):
+                done["run"] = open_tracking(state, uri).record(record).run_id
+    except RingfenceError as error:
+        say(f"The model is installed, but {'not tracked' if done else 'has no card'}: {error}")
+    return done
