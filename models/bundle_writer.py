@@ -1,6 +1,5 @@
 """Writing a model bundle: staged beside its place, checked, then renamed into it."""
 
-import os
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from features.errors import ConfigurationError
 from models import manifest
 from models.bundle import BUNDLE_FILES, PROBES_FILE, Bundle, Probes, load_bundle, sha256_hex
 from models.calibrated_model import CalibratedModel
+from models.durable import sync
 from models.manifest import DataSummary, Manifest
 from models.scorer import Matrix
 
@@ -55,7 +55,7 @@ def save_bundle(directory: Path, parts: BundleParts, *, created_at: datetime) ->
         (staging / manifest.FILE_NAME).write_bytes(manifest.encode(_manifest(parts, files, created_at)))
         load_bundle(staging, expect_features=parts.feature_names).smoke_test()
         for path in staging.iterdir():
-            _sync(path)
+            sync(path)
         _swap(staging, directory)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -89,13 +89,5 @@ def _swap(staging: Path, directory: Path) -> None:
     if directory.exists():
         directory.rename(retired)
     staging.rename(directory)
-    _sync(directory.parent)
+    sync(directory.parent)
     shutil.rmtree(retired, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

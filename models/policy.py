@@ -9,6 +9,7 @@ import msgspec
 
 from features.errors import ConfigurationError
 from models.decision import Verdict
+from models.durable import write_durably
 
 FORMAT = 1
 _REMEDY = "Mend the policy file or choose a new policy with `ringfence train`."
@@ -105,7 +106,4 @@ def load_policy(path: Path) -> Policy:
 
 def save_policy(path: Path, policy: Policy) -> None:
     """Write a policy file, for people to read and edit; replaced in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.new")
-    staging.write_bytes(msgspec.json.format(msgspec.json.encode(policy), indent=2) + b"\n")
-    staging.replace(path)
+    write_durably(path, msgspec.json.format(msgspec.json.encode(policy), indent=2) + b"\n")

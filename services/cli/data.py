@@ -13,9 +13,11 @@ from features.datasets.reader import ReadResult, read_table
 from features.replay import replay
 from models.evaluate import evaluate as evaluate_model
 from models.fdh_protocol import evaluate_fdh
-from services.champion import champion, policy
+from services.champion import served
+from services.cli import gate
 from services.cli.options import JSON, STATE
 from services.cli.output import err, print_json, print_table, progress, steps
+from services.promotion import promote as promote_model
 from services.settings import Settings
 from services.state_directory import open_state
 from services.training import before, train_and_install
@@ -69,10 +71,13 @@ def train(
         datetime | None, typer.Option("--split", help="Use only what was known at this time (UTC).")
     ] = None,
     seed: SEED = 0,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Ask the gate right away, on what lies after the training data.")
+    ] = False,
     state: STATE = None,
     as_json: JSON = False,
 ) -> None:
-    """Train a model on a file and make it the one that is served."""
+    """Train a model on a file: the first one is served, any other becomes the challenger."""
     directory = open_state(state or Settings().state)
     table = read(data, mapping).table
     as_of = pd.Timestamp(split, tz="UTC") if split else None
@@ -87,8 +92,14 @@ def train(
             fold_progress=fold,
             train_progress=lambda _stage, share: fit(int(share * 100), 100),
         )
+    report = None
+    if promote and trained.alias == "challenger":
+        report = gate.ask(directory, trained.bundle.version, table, data)
+        if report.passed:
+            promote_model(directory, report, reason="trained and passed the gate")
     result = {
         "model_version": trained.bundle.version,
+        "alias": "champion" if report and report.passed else trained.alias,
         "family": trained.bundle.manifest.family,
         "metrics": trained.bundle.manifest.metrics,
         "policy_version": trained.policy.version,
@@ -96,7 +107,12 @@ def train(
         "decline_from": trained.policy.decline,
         "bundle": str(directory.bundles / trained.bundle.version),
     }
-    print_json(result) if as_json else print_table("Trained and installed", result)
+    if as_json:
+        print_json(result | ({"gate": report} if report else {}))
+        return
+    print_table("Trained and installed", result)
+    if report:
+        gate.show(report)
 
 
 def evaluate(
@@ -127,10 +143,10 @@ def evaluate(
             )
     else:
         directory = open_state(state or Settings().state)
-        bundle = champion(directory)
+        bundle, rules = served(directory)
         first = pd.Timestamp(since, tz="UTC") if since else pd.Timestamp(bundle.manifest.data.end)
         rows = ((table["event_time"] >= first) & table["is_fraud"].notna()).to_numpy()
-        figures = evaluate_model(bundle, table[rows].reset_index(drop=True), features[rows], policy(directory))
+        figures = evaluate_model(bundle, table[rows].reset_index(drop=True), features[rows], rules)
         result = {"model_version": bundle.version, "since": str(first), **figures}
     print_json(result) if as_json else print_table("Evaluated", result)
 
