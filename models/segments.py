@@ -29,14 +29,14 @@ MCC_GROUPS = (
 def segments(table: pd.DataFrame, first_seen: pd.Series) -> dict[str, NDArray[np.str_]]:
     """Name each row's segment, by dimension; "" where the row has no value. Dimensions that the data lack are absent.
 
-    ``table`` is canonical (`features.table`); ``first_seen`` the time of each row's card's first transaction.
+    ``table`` is canonical (`features.table`); ``first_seen`` the time of each row's card's first transaction, with the same index.
     """
     edges = ("under 10", *(f"{low} to {high}" for low, high in pairwise(AMOUNT_BANDS)))
     bands = np.array([*edges, f"{AMOUNT_BANDS[-1]} or more"])
-    age = table["event_time"].to_numpy() - first_seen.to_numpy()
+    new = (table["event_time"] - first_seen < NEW_CARD).to_numpy()
     found = {
         "amount": bands[np.searchsorted(AMOUNT_BANDS, table["amount"].to_numpy(), side="right")],
-        "card": np.where(age < NEW_CARD.to_numpy(), "first seen within 7 days", "known for longer"),
+        "card": np.where(new, "first seen within 7 days", "known for longer"),
         "channel": _text(table["channel"]),
         "country": _text(table["country"]),
         "merchant category": _mcc_group(table["mcc"]),
