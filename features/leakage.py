@@ -73,7 +73,7 @@ def another_future(table: pd.DataFrame, moment: pd.Timestamp, seed: int = 0) -> 
     for name in _DRAWN:
         future[name] = table[name].take(random.integers(len(table), size=len(later))).to_numpy()
         future[name] = future[name].astype(table[name].dtype)
-    future["amount"] = future["amount"] * random.lognormal(1.0, 2.0, len(later))
+    future["amount"] = (future["amount"] + 1.0) * random.lognormal(1.0, 2.0, len(later))  # none may stay, not even 0
     jitter = pd.to_timedelta(random.integers(1, 3_600_000_000, len(later)), unit="us")
     future["event_time"] = np.sort(future["event_time"] + jitter)
     changed = pd.concat([table.iloc[:past], future], ignore_index=True).astype(table.dtypes.to_dict())

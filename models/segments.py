@@ -29,7 +29,8 @@ MCC_GROUPS = (
 def segments(table: pd.DataFrame, first_seen: pd.Series) -> dict[str, NDArray[np.str_]]:
     """Name each row's segment, by dimension; "" where the row has no value. Dimensions that the data lack are absent.
 
-    ``table`` is canonical (`features.table`); ``first_seen`` the time of each row's card's first transaction, with the same index.
+    ``table`` is canonical (`features.table`); ``first_seen`` the time of each row's card's first transaction, with
+    the same index.
     """
     edges = ("under 10", *(f"{low} to {high}" for low, high in pairwise(AMOUNT_BANDS)))
     bands = np.array([*edges, f"{AMOUNT_BANDS[-1]} or more"])

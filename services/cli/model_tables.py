@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from models.comparison import VERDICTS, Difference
+from models.gate import SEGMENT_MIN_FRAUD_CARDS
 from services.cli.output import out, print_table
 from services.model_comparison import ModelComparison
 from services.registry import Change
@@ -93,7 +94,9 @@ def _segments(found: ModelComparison) -> Table:
         shown[one.dimension] = shown.get(one.dimension, 0) + 1
         if shown[one.dimension] <= SHOWN:
             name = escape(f"{one.dimension}: {one.segment}")
-            table.add_row(name, f"{one.rows:,}", f"{one.frauds:,}", *_cells(one.recall))
+            *figures, interval = _cells(one.recall)
+            few = one.fraud_cards < SEGMENT_MIN_FRAUD_CARDS  # their draws would hardly differ
+            table.add_row(name, f"{one.rows:,}", f"{one.frauds:,}", *figures, "too few" if few else interval)
     return table
 
 

@@ -1,4 +1,4 @@
-"""Small real bundles over the whole catalogue: versions of one scorer that differ in calibration, hence in every score."""
+"""Small real bundles over the whole catalogue: versions of one scorer whose calibration, hence every score, differs."""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -34,7 +34,7 @@ def parts(edition, *, end=END):
     return BundleParts(
         model=CalibratedModel(model, Platt(1.0, 0.1 * edition)),
         feature_names=NAMES,
-        data=DataSummary(start=BEGIN, end=end, as_of=end, rows=600, frauds=90, sha256="0" * 64),
+        data=DataSummary(start=min(BEGIN, end), end=end, as_of=end, rows=600, frauds=90, sha256="0" * 64),
         metrics={"test": {"average_precision": 0.5 + edition / 100, "auc": 0.9, "rows": 100.0}},
         probes=rows[:4],
     )
@@ -45,6 +45,8 @@ def policy(edition):
     return Policy(number=edition, review=0.3, decline=0.9, costs=Costs())
 
 
-def install_editions(state, count):
+def install_editions(state, count, **options):
     """Install that many editions, from 1; return their versions. The first is the champion, the last the challenger."""
-    return [install(state, parts(edition), policy(edition), NOW)[0].version for edition in range(1, count + 1)]
+    return [
+        install(state, parts(edition, **options), policy(edition), NOW)[0].version for edition in range(1, count + 1)
+    ]
