@@ -21,6 +21,8 @@ def test_decisions_and_labels_start_at_zero(metrics: Metrics, registry: Collecto
     for source in ("chargeback", "analyst", "customer"):
         assert registry.get_sample_value("fraud_labels_total", {"source": source}) == 0
     assert registry.get_sample_value("fraud_duplicates_total") == 0
+    for outcome in ("swapped", "refused"):
+        assert registry.get_sample_value("fraud_model_swaps_total", {"outcome": outcome}) == 0
 
 
 def test_each_event_is_counted_under_its_label(metrics: Metrics, registry: CollectorRegistry) -> None:
@@ -31,6 +33,7 @@ def test_each_event_is_counted_under_its_label(metrics: Metrics, registry: Colle
     metrics.labels("analyst", 4)
     metrics.degraded("features", 5)
     metrics.feature_state_error("read")
+    metrics.model_swap("refused")
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
@@ -43,6 +46,7 @@ def test_each_event_is_counted_under_its_label(metrics: Metrics, registry: Colle
     assert value("fraud_labels_total", source="analyst") == 4
     assert value("fraud_degraded_decisions_total", stage="features") == 5
     assert value("fraud_feature_state_errors_total", kind="read") == 1
+    assert value("fraud_model_swaps_total", outcome="refused") == 1
 
 
 def test_times_are_in_seconds_whatever_they_come_in(metrics: Metrics, registry: CollectorRegistry) -> None:
