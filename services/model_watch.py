@@ -88,13 +88,13 @@ class ModelWatch:
         try:
             found = served(self._state, version)
             found.bundle.smoke_test()
-        except (RingfenceError, OSError) as error:
+            _warm_up(found.bundle)
+        except Exception as error:  # whatever a library makes of a bad model: it must not be served
             self._refuse(version, error)
             return
         bundle, policy = self._scoring.bundle, self._scoring.policy
         if (found.bundle.version, found.policy.version) == (bundle.version, policy.version):
             return
-        _warm_up(found.bundle)
         # Kept until the next change: letting go of a model frees it in whichever thread does so last.
         self._before = Served(bundle, policy)
         self._scoring.swap(*found)

@@ -81,7 +81,9 @@ def test_lag_of_positions_that_went_elsewhere_disappears(metrics: Metrics, regis
 def test_only_the_model_in_use_is_shown(metrics: Metrics, registry: CollectorRegistry) -> None:
     metrics.model(model_version="m1", policy_version="p1", family="lightgbm")
     metrics.model(model_version="m2", policy_version="p1", family="xgboost")
-    shown = [sample.labels for family in registry.collect() for sample in family.samples if "model" in sample.name]
+    shown = [
+        sample.labels for family in registry.collect() for sample in family.samples if sample.name == "fraud_model_info"
+    ]
     assert shown == [{"model_version": "m2", "policy_version": "p1", "family": "xgboost"}]
 
 
@@ -99,7 +101,7 @@ def test_readiness_and_requests(metrics: Metrics, registry: CollectorRegistry) -
 
 def test_names_follow_the_convention_and_labels_identify_nobody(metrics: Metrics, registry: CollectorRegistry) -> None:
     families = list(registry.collect())
-    assert len(families) == 16
+    assert len(families) == 17
     for family in families:
         assert family.name.startswith("fraud_")
         assert family.documentation

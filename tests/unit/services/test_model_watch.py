@@ -149,6 +149,19 @@ def test_a_bundle_that_fails_its_smoke_test_is_never_taken(world, monkeypatch):
     assert world.swaps("refused") == 1
 
 
+def test_a_model_that_a_library_chokes_on_is_never_taken(world, monkeypatch):
+    def choke(*_):
+        raise RuntimeError("unexpected tree")
+
+    first, second, _ = world.versions
+    world.watch.look()
+    monkeypatch.setattr(CalibratedModel, "explain", choke)
+    world.make_champion(second)
+    world.watch.look()
+    assert world.in_use == (first, 1)
+    assert world.swaps("refused") == 1
+
+
 @pytest.mark.parametrize("spoil", ["registry", "policy", "no registry"])
 def test_a_damaged_registry_or_policy_changes_nothing(world, spoil):
     first, second, _ = world.versions
