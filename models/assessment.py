@@ -17,7 +17,8 @@ from models.outcomes import Rows, outcomes
 from models.policy import Policy
 from models.reliability import Bin, Line, calibration_line, reliability_bins
 from models.scorer import Matrix, Vector
-from models.segments import Segment, segments
+from models.segment_figures import Segment, segment_figures
+from models.segments import first_seen, segments
 from models.stability import Week, weeks
 
 EXPLAINED = 500  # attributions are dear: 5 to 10 ms a row
@@ -79,13 +80,13 @@ def assess(
 ) -> Assessment:
     """Assess ``bundle`` under ``policy`` on ``rows`` of a canonical table and its features (n, f).
 
-    ``rows`` are ascending positions, with both classes among their labels; rows before them tell which cards were
-    known. ``campaigns`` is as for `models.campaigns.recall_by_campaign`.
+    ``rows`` are ascending positions, with both classes among their labels; rows before them tell since when a
+    card has been known. ``campaigns`` is as for `models.campaigns.recall_by_campaign`.
     """
     window, matrix = table.iloc[rows], features[rows]
     found = outcomes(bundle, window, matrix, policy)
     labelled = window.iloc[found.rows]
-    known = labelled["card_id"].isin(table["card_id"].iloc[: rows[0]]).to_numpy(dtype=bool)
+    seen = first_seen(table).iloc[rows].iloc[found.rows]
     scores, reference = _reference(bundle, table, features, found.score, found.day)
     spread = np.unique(np.linspace(0, len(rows) - 1, min(EXPLAINED, len(rows))).round().astype(int))
     currencies = labelled["currency"].astype(str).unique()
@@ -100,7 +101,7 @@ def assess(
         low_roc=low_roc(found.truth, found.score),
         bins=reliability_bins(found.truth, found.score, CALIBRATION_BINS),
         line=calibration_line(found.truth, found.score),
-        segments=segments(found, labelled, known),
+        segments=segment_figures(found, segments(labelled, seen)),
         weeks=weeks(found, scores),
         reference=reference,
         importances=importances(bundle, matrix[spread], bundle.feature_names),

@@ -106,5 +106,4 @@ def load_policy(path: Path) -> Policy:
 
 def save_policy(path: Path, policy: Policy) -> None:
     """Write a policy file, for people to read and edit; replaced in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, msgspec.json.format(msgspec.json.encode(policy), indent=2) + b"\n")

@@ -1,103 +1,68 @@
-"""Performance by segment: where a model does well, where badly, and where nobody can tell."""
+"""Segments of payments: the groups that a better average must not be bought from."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models import metrics
-from models.outcomes import Outcomes
+AMOUNT_BANDS = (10, 50, 200, 1000)  # major units of the payment's own currency
+AMOUNT_NAMES = (
+    f"under {AMOUNT_BANDS[0]}",
+    *(f"{low} to {high}" for low, high in pairwise(AMOUNT_BANDS)),
+    f"{AMOUNT_BANDS[-1]} or more",
+)
+OPTIONAL = ("channel", "country", "merchant category")  # dimensions that data may lack
+NEW_CARD = pd.Timedelta(days=7)
 
-AMOUNT_BANDS = (0.0, 10.0, 50.0, 100.0, 500.0, 1000.0)
-COLUMNS = {"channel": "Channel", "country": "Country", "mcc": "Merchant category (MCC)"}
-LARGEST = 8  # values of a column shown on their own; the rest are one segment
-MIN_FRAUDS = 20  # below this, one fraud more or less moves recall by more than five points
-NOT_GIVEN = "not given"
+# First code of each range of merchant category codes (ISO 18245) and what it holds.
+MCC_GROUPS = (
+    (0, "agriculture and contractors"),
+    (3000, "airlines, car rental, hotels"),
+    (4000, "transport"),
+    (4800, "telecom and utilities"),
+    (5000, "retail"),
+    (5600, "clothing"),
+    (5700, "shops"),
+    (6000, "money and insurance"),
+    (7000, "lodging and services"),
+    (7800, "leisure"),
+    (8000, "professional services"),
+    (9000, "government"),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One segment of the evaluated transactions, ``kind`` saying by what they were divided.
+def segments(table: pd.DataFrame, first_seen: pd.Series) -> dict[str, NDArray[np.str_]]:
+    """Name each row's segment, by dimension; "" where the row has no value. Dimensions that the data lack are absent.
 
-    ``average_precision``, ``caught`` (share of frauds reviewed or declined), ``false_alarms`` (share of genuine
-    payments reviewed or declined) and ``expected_to_observed`` (mean score over fraud rate) are None in a segment with
-    fewer than `MIN_FRAUDS` frauds: too small to judge.
+    ``table`` is canonical (`features.table`); ``first_seen`` the time of each row's card's first transaction, with
+    the same index.
     """
-
-    kind: str
-    name: str
-    transactions: int
-    frauds: int
-    average_precision: float | None = None
-    caught: float | None = None
-    false_alarms: float | None = None
-    expected_to_observed: float | None = None
-
-    @property
-    def too_small(self) -> bool:
-        """Whether it holds too few frauds to say anything."""
-        return self.average_precision is None
+    new = (table["event_time"] - first_seen < NEW_CARD).to_numpy()
+    found = {
+        "amount": np.array(AMOUNT_NAMES)[np.searchsorted(AMOUNT_BANDS, table["amount"].to_numpy(), side="right")],
+        "card": np.where(new, "first seen within 7 days", "known for longer"),
+        "channel": _text(table["channel"]),
+        "country": _text(table["country"]),
+        "merchant category": _mcc_group(table["mcc"]),
+    }
+    return {name: labels for name, labels in found.items() if (labels != "").any()}
 
 
-def segments(found: Outcomes, labelled: pd.DataFrame, known_card: NDArray[np.bool_]) -> list[Segment]:
-    """Divide outcomes by amount band, channel, country, merchant category and by cards seen before or not.
-
-    ``labelled`` are their rows of the canonical table, ``known_card`` (n,) says whether the card had been seen before
-    the evaluated window. Columns without any value and segments without a transaction are
-    left out.
-    """
-    return [
-        _segment(kind, name, found, rows)
-        for kind, divided in _divisions(found, labelled, known_card)
-        for name, rows in divided
-        if rows.any()
-    ]
+def first_seen(table: pd.DataFrame) -> pd.Series:
+    """Return the time of the first transaction in the table of each row's card."""
+    times: pd.Series = table["event_time"].groupby(table["card_id"].astype(str)).transform("min")
+    return times
 
 
-Division = list[tuple[str, NDArray[np.bool_]]]
+def _text(column: pd.Series) -> NDArray[np.str_]:
+    values = column.astype(object)
+    return values.where(values.notna(), "").to_numpy().astype(str)
 
 
-def _divisions(
-    found: Outcomes, labelled: pd.DataFrame, known_card: NDArray[np.bool_]
-) -> Iterator[tuple[str, Division]]:
-    yield "Amount", _bands(found.amount)
-    for column, kind in COLUMNS.items():
-        if labelled[column].notna().any():
-            yield kind, _values(labelled[column])
-    yield "Card", [("seen before this window", known_card), ("new in this window", ~known_card)]
-
-
-def _bands(amount: NDArray[np.float64]) -> Division:
-    edges = (*AMOUNT_BANDS, np.inf)
-    names = [f"{low:,.0f} to under {high:,.0f}" for low, high in pairwise(edges[:-1])]
-    names.append(f"{edges[-2]:,.0f} and more")
-    return [(name, (amount >= low) & (amount < high)) for name, (low, high) in zip(names, pairwise(edges), strict=True)]
-
-
-def _values(column: "pd.Series[str]") -> Division:
-    values = column.astype(object).where(column.notna(), None)
-    largest = values.value_counts().index[:LARGEST].tolist()
-    missing = values.isna().to_numpy()
-    others = ~values.isin(largest).to_numpy() & ~missing
-    divided = [(str(value), (values == value).to_numpy()) for value in largest]
-    return [*divided, ("all others", others), (NOT_GIVEN, missing)]
-
-
-def _segment(kind: str, name: str, found: Outcomes, rows: NDArray[np.bool_]) -> Segment:
-    truth, score, flagged = found.truth[rows], found.score[rows], found.flagged[rows]
-    count, frauds = len(truth), int(truth.sum())
-    if frauds < MIN_FRAUDS or frauds == count:
-        return Segment(kind, name, count, frauds)
-    return Segment(
-        kind,
-        name,
-        count,
-        frauds,
-        average_precision=metrics.average_precision(truth, score),
-        caught=float(flagged[truth].mean()),
-        false_alarms=float(flagged[~truth].mean()),
-        expected_to_observed=float(score.sum()) / frauds,
-    )
+def _mcc_group(column: pd.Series) -> NDArray[np.str_]:
+    codes = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(dtype=float)
+    starts = np.array([start for start, _ in MCC_GROUPS])
+    names = np.array([name for _, name in MCC_GROUPS])
+    known = np.isfinite(codes) & (codes >= 0)
+    return np.where(known, names[np.searchsorted(starts, np.where(known, codes, 0), side="right") - 1], "")

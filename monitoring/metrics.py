@@ -50,6 +50,8 @@ class Metrics:
                 self._decisions.labels(decision, origin)
         for source in ("chargeback", "analyst", "customer"):
             self._labels.labels(source)
+        for outcome in ("swapped", "refused"):
+            self._swaps.labels(outcome)
 
     def _pipeline(self, registry: CollectorRegistry) -> None:
         self._decisions = Counter(
@@ -102,6 +104,12 @@ class Metrics:
             "fraud_model_info",
             "The model and the policy in use; always 1.",
             ["model_version", "policy_version", "family"],
+            registry=registry,
+        )
+        self._swaps = Counter(
+            "fraud_model_swaps_total",
+            "Models and policies taken into service while running, and refused.",
+            ["outcome"],
             registry=registry,
         )
         self._ready = Gauge("fraud_ready", "1 while the process takes work.", registry=registry)
@@ -175,6 +183,10 @@ class Metrics:
         """Set what decides now."""
         self._model.clear()
         self._model.labels(model_version, policy_version, family).set(1)
+
+    def model_swap(self, outcome: str) -> None:
+        """Count an attempt to take another model or policy into service; ``outcome`` is swapped or refused."""
+        self._swaps.labels(outcome).inc()
 
     def ready(self, ready: bool) -> None:
         """Set whether the process takes work."""

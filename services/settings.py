@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     partitions: int = Field(3, ge=1, le=1024, description="Partitions of topics that do not exist yet.")
     batch: int = Field(64, ge=1, le=4096, description="Most records in one micro-batch.")
     store_timeout_ms: float = Field(50, gt=0, description="Share of the 100 ms that reading features may take.")
+    model_budget_ms: float = Field(
+        10, gt=0, description="Share of the 100 ms that a model may take; one that takes longer is not promoted."
+    )
     allow_past_and_future: bool = Field(
         False, description="Accept event times ahead of the clock, for replaying histories and simulations."
     )

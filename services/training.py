@@ -1,4 +1,4 @@
-"""From a canonical table to a served model: features as of each transaction, training, policy, installation."""
+"""From a canonical table to an installed model: features as of each transaction, training, policy, installation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from models.bundle import Bundle
 from models.policy import Costs, Policy
 from models.policy_choice import choose_policy
 from models.train import TrainResult, train
-from services.champion import install
+from services.champion import install, policy_of
+from services.registry import Alias
 from services.state_directory import StateDirectory
 from streaming.scoring import utc_now
 
@@ -21,9 +22,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model that is installed, and the history that it was trained on, folded."""
+    """A model that is installed, as champion or challenger, and the history that it was trained on, folded."""
 
     bundle: Bundle
+    alias: Alias
     policy: Policy
     result: TrainResult
     history: Replay
@@ -49,7 +51,7 @@ def train_and_install(
     fold_progress: Progress | None = None,
     train_progress: Callable[[str, float], None] | None = None,
 ) -> Trained:
-    """Fold a history, train on what was known at ``as_of``, choose the policy and make both the champion."""
+    """Fold a history, train on what was known at ``as_of``, choose the policy and install both."""
     folded = replay(history, progress=fold_progress)
     result = train(history, folded.features, names=NAMES, as_of=as_of, seed=seed, progress=train_progress)
     rows = result.split.calibration.rows
@@ -60,5 +62,5 @@ def train_and_install(
         window["is_fraud"].fillna(0).to_numpy(dtype=bool),
         Costs(),
     )
-    bundle = install(state, result.parts, policy, utc_now())
-    return Trained(bundle, policy, result, folded)
+    bundle, alias = install(state, result.parts, policy, utc_now())
+    return Trained(bundle, alias, policy_of(state, bundle.version), result, folded)

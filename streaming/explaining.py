@@ -83,12 +83,15 @@ class Explaining:
     def explain_now(self, transaction: Transaction) -> Explained:
         """Explain what the decision would be against the present feature states; nothing is recorded."""
         event = TransactionEvent(AFTER_EVERYTHING, transaction)
+        before = self._scoring.bundle
         [decision] = self._scoring.decide([event]).decisions
-        return explain(self._scoring.bundle, decision)
+        # The model may be swapped while this is decided.
+        return explain(before if before.version == decision.model_version else self._scoring.bundle, decision)
 
     def _bundle(self, version: str) -> Bundle | None:
-        if version == self.model_version:
-            return self._scoring.bundle
+        in_use = self._scoring.bundle
+        if version == in_use.version:
+            return in_use
         if self._other is None or self._other.version != version:
             try:
                 self._other = self._bundle_for(version)  # kept: questions about one period come together

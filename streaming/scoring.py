@@ -46,7 +46,7 @@ class Scored:
 
 
 class Scoring:
-    """Scores micro-batches of events against one model bundle and one policy."""
+    """Scores micro-batches of events, each against one model bundle and its policy."""
 
     def __init__(
         self,
@@ -60,25 +60,31 @@ class Scoring:
     ) -> None:
         self._engine = engine
         self._store = BoundedStore(store, store_timeout_s)
-        self._bundle = bundle
-        self._policy = policy
+        self._serving = bundle, policy  # one reference, so that both change at once
         self._clock = clock
 
     @property
     def bundle(self) -> Bundle:
         """The model bundle in use."""
-        return self._bundle
+        return self._serving[0]
 
     @property
     def policy(self) -> Policy:
         """The decision policy in use."""
-        return self._policy
+        return self._serving[1]
+
+    def swap(self, bundle: Bundle, policy: Policy) -> None:
+        """Decide by another bundle and its policy from the next micro-batch on; safe in any thread.
+
+        A micro-batch being decided goes on with what it began with. The bundle comes loaded, checked and warm.
+        """
+        self._serving = bundle, policy
 
     def warm_up(self) -> None:
         """Compile the fold, open the store and score once, so that the first transaction pays for none of it."""
         self._engine.warm_up()
         self._store.warm_up()
-        self._bundle.smoke_test()
+        self.bundle.smoke_test()
 
     def decide(
         self, events: Sequence[Event], *, stage_ms: dict[str, float] | None = None, with_history: bool = True
@@ -92,6 +98,7 @@ class Scoring:
 
         """
         watch = Stopwatch(stage_ms)
+        bundle, policy = self._serving
         states = self._read(events) if with_history else None
         watch.lap("store_read")
         fold = self._engine.fold(events, states or {})
@@ -99,17 +106,17 @@ class Scoring:
         transactions = [event.transaction for event in events if isinstance(event, TransactionEvent)]
         if not transactions:
             return Scored([], fold.states if states is not None else None)
-        scores = self._bundle.score(fold.features)
+        scores = bundle.score(fold.features)
         watch.lap("model")
         degraded = [
             (FEATURES_STAGE,) if states is None or any(flag.startswith("corrupt_state") for flag in flags) else ()
             for flags in fold.flags
         ]
         verdicts: list[Verdict] = [
-            self._policy.decide(float(score), transaction.amount, missing)
+            policy.decide(float(score), transaction.amount, missing)
             for score, transaction, missing in zip(scores, transactions, degraded, strict=True)
         ]
-        reasons = self._reasons(fold.features, verdicts)
+        reasons = self._reasons(bundle, fold.features, verdicts)
         watch.lap("policy")
         decided_at = self._clock()
         decisions = [
@@ -118,8 +125,8 @@ class Scoring:
                 decision=verdicts[row],
                 score=float(scores[row]),
                 reason_codes=reasons[row] + ((LATE_EVENT,) if "too_late" in fold.flags[row] else ()),
-                model_version=self._bundle.version,
-                policy_version=self._policy.version,
+                model_version=bundle.version,
+                policy_version=policy.version,
                 features=named_features(self._engine.names, fold.features[row]),
                 stage_ms=watch.stage_ms,
                 degraded=degraded[row],
@@ -150,12 +157,14 @@ class Scoring:
         except StoreUnavailable:
             return None
 
-    def _reasons(self, features: NDArray[np.float32], verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
+    def _reasons(
+        self, bundle: Bundle, features: NDArray[np.float32], verdicts: Sequence[Verdict]
+    ) -> list[tuple[str, ...]]:
         """Explain what is not approved; an approval needs no reasons, and attributions are dear."""
         reasons: list[tuple[str, ...]] = [()] * len(verdicts)
         flagged = [row for row, verdict in enumerate(verdicts) if verdict != "approve"]
         if flagged:
-            attributions = self._bundle.explain(features[flagged]).attributions
+            attributions = bundle.explain(features[flagged]).attributions
             for row, attribution in zip(flagged, attributions, strict=True):
                 found = reason_codes(attribution, features[row], self._engine.names)
                 reasons[row] = tuple(reason.code for reason in found)

@@ -9,10 +9,12 @@ import pandas as pd
 import typer
 
 from features.errors import RingfenceError
+from services.cli import gate
 from services.cli.options import DATA, JSON, MAPPING, SEED, STATE
 from services.cli.output import print_json, print_table, progress, say, steps
 from services.cli.table import read, simulated
 from services.extras import INSTALL_TRAIN, has_train
+from services.promotion import promote as promote_model
 from services.settings import Settings
 from services.state_directory import StateDirectory, open_state
 from services.training import Trained, train_and_install
@@ -58,11 +60,14 @@ def train(
         datetime | None, typer.Option("--split", help="Use only what was known at this time (UTC).")
     ] = None,
     seed: SEED = 0,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Ask the gate right away, on what lies after the training data.")
+    ] = False,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record the run in MLflow.")] = True,
     state: STATE = None,
     as_json: JSON = False,
 ) -> None:
-    """Train a model on a file and make it the one that is served.
+    """Train a model on a file: the first one is served, any other becomes the challenger.
 
     A model card is written into the state directory, and the run is recorded in MLflow.
     """
@@ -80,8 +85,14 @@ def train(
             fold_progress=fold,
             train_progress=lambda _stage, share: fit(int(share * 100), 100),
         )
+    report = None
+    if promote and trained.alias == "challenger":
+        report = gate.ask(directory, trained.bundle.version, table, data)
+        if report.passed:
+            promote_model(directory, report, reason="trained and passed the gate")
     result = {
         "model_version": trained.bundle.version,
+        "alias": "champion" if report and report.passed else trained.alias,
         "family": trained.bundle.manifest.family,
         "metrics": trained.bundle.manifest.metrics,
         "policy_version": trained.policy.version,
@@ -97,7 +108,12 @@ def train(
         result |= _document(directory, trained, table, seed, shlex.join(command), settings if track else None)
     else:
         say(f"Neither tracked nor described in a card: the extra `train` is not installed. {INSTALL_TRAIN}")
-    print_json(result) if as_json else print_table("Trained and installed", result)
+    if as_json:
+        print_json(result | ({"gate": report} if report else {}))
+        return
+    print_table("Trained and installed", result)
+    if report:
+        gate.show(report)
 
 
 def _document(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from models.assessment import Assessment
 from models.manifest import DataSummary
-from models.segments import COLUMNS
+from models.segments import OPTIONAL
 from models.stability import SHIFTED
 
 FEW_FRAUDS = 200
@@ -41,9 +41,9 @@ def _of_the_window(found: Assessment) -> Iterator[str]:
     if small:
         yield f"{small} of {len(found.segments)} segments have too few frauds to be judged."
     given = {segment.kind for segment in found.segments}
-    absent = [kind for kind in COLUMNS.values() if kind not in given]
+    absent = [kind for kind in OPTIONAL if kind not in given]
     if absent:
-        yield f"The data do not say: {', '.join(absent).lower()}. Performance by it is unknown."
+        yield f"The data do not say: {', '.join(absent)}. Performance by it is unknown."
 
 
 def _of_the_model(found: Assessment) -> Iterator[str]:

@@ -6,7 +6,7 @@ from importlib.resources import files
 from itertools import groupby
 
 from features.errors import ConfigurationError
-from models.segments import MIN_FRAUDS, Segment
+from models.segment_figures import MIN_FRAUDS, Segment
 from services.extras import INSTALL_TRAIN
 from services.model_card.card import ModelCard
 from services.model_card.plots import Plot

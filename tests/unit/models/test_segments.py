@@ -1,64 +1,34 @@
-import numpy as np
 import pandas as pd
-import pytest
 
-from models import metrics
-from models.outcomes import Outcomes
-from models.segments import MIN_FRAUDS, segments
+from models.segments import first_seen, segments
 
 
-@pytest.fixture(scope="module")
-def divided():
-    random = np.random.default_rng(0)
-    count = 2000
-    truth = random.random(count) < 0.1
-    score = np.clip(random.random(count) * 0.5 + 0.4 * truth, 0, 1)
-    found = Outcomes(
-        rows=np.arange(count),
-        truth=truth,
-        score=score,
-        amount=random.choice([5.0, 10.0, 99.99, 5000.0], count, p=[0.4, 0.4, 0.19, 0.01]),
-        card=np.arange(count),
-        day=np.zeros(count, np.int64),
-        verdict=np.where(score >= 0.6, "review", "approve"),
-    )
-    labelled = pd.DataFrame(
-        {
-            "channel": pd.Categorical(random.choice(["pos", "atm", None], count)),
-            "country": None,
-            "mcc": [f"{1000 + i % 20}" for i in range(count)],
-        }
-    )
-    known = random.random(count) < 0.7
-    return found, labelled, known, {(one.kind, one.name): one for one in segments(found, labelled, known)}
+def table(**changes):
+    times = pd.to_datetime(["2024-01-01", "2024-01-05", "2024-01-20", "2024-01-21"], utc=True)
+    columns = {
+        "event_time": times.astype("datetime64[us, UTC]"),
+        "card_id": ["a", "a", "a", "b"],
+        "amount": [9.99, 10.0, 1000.0, 55.0],
+        "channel": ["pos", None, "ecommerce", "pos"],
+        "country": [None, None, None, None],
+        "mcc": ["5411", "0742", "4829", None],
+    }
+    return pd.DataFrame(columns | changes)
 
 
-def test_figures_are_those_of_the_rows(divided):
-    found, labelled, _, by_name = divided
-    rows = (labelled["channel"] == "atm").to_numpy()
-    atm = by_name["Channel", "atm"]
-    assert (atm.transactions, atm.frauds) == (rows.sum(), found.truth[rows].sum())
-    assert atm.average_precision == metrics.average_precision(found.truth[rows], found.score[rows])
-    flagged = found.score >= 0.6
-    assert atm.caught == pytest.approx(flagged[rows & found.truth].mean())
-    assert atm.false_alarms == pytest.approx(flagged[rows & ~found.truth].mean())
-    assert atm.expected_to_observed == pytest.approx(found.score[rows].sum() / found.truth[rows].sum())
+def test_every_row_has_its_segment_and_absent_columns_none():
+    data = table()
+    found = segments(data, first_seen(data))
+    assert {name: labels.tolist() for name, labels in found.items()} == {
+        "amount": ["under 10", "10 to 50", "1000 or more", "50 to 200"],
+        "card": ["first seen within 7 days"] * 2 + ["known for longer", "first seen within 7 days"],
+        "channel": ["pos", "", "ecommerce", "pos"],
+        "merchant category": ["retail", "agriculture and contractors", "telecom and utilities", ""],
+    }
 
 
-def test_each_division_covers_every_row_once(divided):
-    found, _, known, by_name = divided
-    kinds = {kind for kind, _ in by_name}
-    assert kinds == {"Amount", "Channel", "Merchant category (MCC)", "Card"}  # no country is given at all
-    for kind in kinds:
-        assert sum(one.transactions for (of, _), one in by_name.items() if of == kind) == len(found.truth)
-    assert by_name["Card", "seen before this window"].transactions == known.sum()
-    assert ("Channel", "not given") in by_name
-    assert ("Merchant category (MCC)", "all others") in by_name
-    assert by_name["Amount", "10 to under 50"].transactions == (found.amount == 10).sum()  # the lower edge is inside
-
-
-def test_small_segments_are_not_judged(divided):
-    large = divided[3]["Amount", "1,000 and more"]
-    assert large.frauds < MIN_FRAUDS
-    assert large.too_small
-    assert large.caught is None
+def test_a_card_is_known_from_the_whole_history_and_categories_are_text():
+    data = table().astype({"card_id": "category", "channel": "category", "mcc": "category"})
+    seen = data.iloc[2:]
+    assert segments(seen, first_seen(data).iloc[2:])["card"].tolist()[0] == "known for longer"
+    assert segments(seen, first_seen(seen))["card"].tolist()[0] == "first seen within 7 days"

@@ -103,3 +103,21 @@ def test_what_is_not_approved_says_why():
 
 def test_features_are_named_and_missing_ones_null():
     assert named_features(["a", "b"], np.array([1.5, np.nan], np.float32)) == {"a": 1.5, "b": None}
+
+
+class SwappingBundle(FakeBundle):
+    """Has ``scoring`` swapped for another model in the middle of a micro-batch."""
+
+    def score(self, features):
+        self.scoring.swap(FakeBundle("new"), fake_policy(review=0.9, decline=0.95))
+        return super().score(features)
+
+
+def test_a_micro_batch_goes_on_with_the_model_and_policy_it_began_with():
+    bundle = SwappingBundle("old")
+    scoring = bundle.scoring = Scoring(ENGINE, MemoryStore(), bundle, fake_policy(), clock=lambda: NOW)
+    before = decide(scoring, payment(0), payment(1))
+    after = decide(scoring, payment(2))
+    assert [(d.model_version, d.policy_version) for d in before] == [("old", fake_policy().version)] * 2
+    assert after[0].model_version == scoring.bundle.version == "new"
+    assert after[0].policy_version == scoring.policy.version == fake_policy(review=0.9, decline=0.95).version

@@ -12,7 +12,7 @@ from models.importance import Importance
 from models.manifest import DataSummary
 from models.policy import Costs, Policy
 from models.reliability import Bin, Line
-from models.segments import Segment
+from models.segment_figures import Segment
 from models.stability import Week
 from services.model_card.card import Delay, ModelCard
 from services.model_card.limits import limits_of
@@ -54,9 +54,9 @@ def assessment(**changes):
         "bins": [Bin(1000, 0, 1e-4, 0.0, 0.0, 0.004), Bin(1000, 90, 0.08, 0.09, 0.07, 0.11)],
         "line": Line(1.02, 0.1),
         "segments": [
-            Segment("Channel", "pos", 15_000, 40, 0.5, 0.8, 0.01, 1.1),
-            Segment("Channel", "moto", 100, 2),
-            Segment("Merchant category (MCC)", "5411", 20_000, 90, 0.6, 0.8, 0.01, 1.0),
+            Segment("channel", "pos", 15_000, 40, 0.5, 0.8, 0.01, 1.1),
+            Segment("channel", "moto", 100, 2),
+            Segment("merchant category", "5411", 20_000, 90, 0.6, 0.8, 0.01, 1.0),
         ],
         "weeks": [
             Week(date(2030, 3, 1), 10_000, 50, 0.6, 0.8, 0.02),

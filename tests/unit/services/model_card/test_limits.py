@@ -2,7 +2,7 @@ import pytest
 
 from models.evaluate import Figures
 from models.reliability import Bin, Line
-from models.segments import Segment
+from models.segment_figures import Segment
 from services.model_card.limits import limits_of
 from tests.unit.services.model_card.cards import DATA, END, START, VALUES, assessment
 
@@ -22,9 +22,7 @@ CLEAN = {
     "idle": [],
     "weeks": assessment().weeks[:1],
     "campaigns": [],
-    "segments": [
-        Segment(kind, "x", 1, 1, 0.1, 0.1, 0.1, 1.0) for kind in ("Channel", "Country", "Merchant category (MCC)")
-    ],
+    "segments": [Segment(kind, "x", 1, 1, 0.1, 0.1, 0.1, 1.0) for kind in ("channel", "country", "merchant category")],
 }
 
 
@@ -36,8 +34,8 @@ CLEAN = {
         ({"end": START.replace(day=15)}, "14 days long"),
         ({"unlabelled": 1234}, "1,234 transactions of the window have no label"),
         ({"currency": None}, "several currencies"),
-        ({"segments": [Segment("Channel", "moto", 100, 2)]}, "1 of 1 segments have too few frauds"),
-        ({"segments": []}, "The data do not say: channel, country, merchant category (mcc)"),
+        ({"segments": [Segment("channel", "moto", 100, 2)]}, "1 of 1 segments have too few frauds"),
+        ({"segments": []}, "The data do not say: channel, country, merchant category"),
         ({"idle": ["device_count_1h"]}, "device_count_1h"),
         ({"figures": figures(n_fraud=100)}, "50.00 times the frauds"),
         ({"line": Line(0.6, 0.0)}, "too extreme"),
