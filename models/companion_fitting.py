@@ -34,6 +34,7 @@ WATCHED = """
 """.split()
 
 FALLBACK_ROUNDS = 60
+MOST_TAUGHT = 100_000  # newest rows that the fallback learns from: enough, and seconds
 FALLBACK = {
     "objective": "cross_entropy",
     "learning_rate": 0.1,
@@ -93,7 +94,7 @@ def _knots(values: Matrix, steps: int) -> Matrix:
 def fit_fallback(
     model: CalibratedModel, seen: Matrix, later: Matrix, is_fraud: Bools, names: Sequence[str], *, seed: int = 0
 ) -> Fallback | None:
-    """Teach a small model the probabilities that ``model`` gives to ``seen`` payments, from the request's features.
+    """Teach a small model the probabilities that ``model`` gives to ``seen`` payments, by the request's features.
 
     Shapes (n, f); ``is_fraud`` is the truth about the ``later`` rows, which calibrate it. None where nothing comes with
     the request, or where what comes does not tell frauds from other payments.
@@ -102,7 +103,7 @@ def fit_fallback(
     if not own:
         return None
     columns = [names.index(name) for name in own]
-    parameters = FALLBACK | {"seed": seed}
+    parameters, seen = FALLBACK | {"seed": seed}, seen[-MOST_TAUGHT:]
     taught = lgb.Dataset(seen[:, columns], model.score(seen), params=parameters)
     booster = lgb.train(parameters, taught, FALLBACK_ROUNDS)
     scorer = LightGBMScorer(lgb.Booster(model_str=booster.model_to_string()))
