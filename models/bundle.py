@@ -1,7 +1,8 @@
 """The model bundle: a directory that holds everything one model version needs, and nothing that can run code.
 
-Files: ``manifest.json``, the model in its library's safe format, and ``probes.json``, a few rows with the log-odds they
-had when the bundle was written (the smoke test). Each file's bytes are read once, hashed, and only then parsed.
+Files: ``manifest.json``, the model in its library's safe format, ``probes.json``, a few rows with the log-odds they
+had when the bundle was written (the smoke test), and the files of its companions where it has any. Each file's bytes
+are read once, hashed, and only then parsed.
 """
 
 import hashlib
@@ -14,7 +15,10 @@ import numpy as np
 
 from features.errors import BundleError
 from models import lightgbm_scorer, manifest, xgboost_scorer
+from models.anomaly import Anomaly
 from models.calibrated_model import CalibratedModel, Explanation
+from models.companions import COMPANION_FILES, NO_COMPANIONS, Companions, are_companion_files, read_companions
+from models.fallback import Fallback
 from models.lightgbm_scorer import LightGBMScorer
 from models.manifest import RECOVER, Manifest
 from models.scorer import Matrix, Vector
@@ -24,7 +28,12 @@ PROBES_FILE = "probes.json"
 SMOKE_TOLERANCE = 1e-6  # log-odds, absolute and relative; libraries may round differently between versions
 MAX_FILE_BYTES = 512 * 2**20
 
-BUNDLE_FILES = frozenset({manifest.FILE_NAME, PROBES_FILE, lightgbm_scorer.FILE_NAME, xgboost_scorer.FILE_NAME})
+BUNDLE_FILES = COMPANION_FILES | {
+    manifest.FILE_NAME,
+    PROBES_FILE,
+    lightgbm_scorer.FILE_NAME,
+    xgboost_scorer.FILE_NAME,
+}
 
 _READERS: dict[str, tuple[str, Callable[[bytes, str], LightGBMScorer | XGBoostScorer]]] = {
     "lightgbm": (lightgbm_scorer.FILE_NAME, lightgbm_scorer.from_bytes),
@@ -46,6 +55,17 @@ class Bundle:
     model: CalibratedModel
     manifest: Manifest
     probes: Probes
+    companions: Companions = NO_COMPANIONS
+
+    @property
+    def anomaly(self) -> Anomaly | None:
+        """Tells how unlike the traffic of training a payment is; None in a bundle without."""
+        return self.companions.anomaly
+
+    @property
+    def fallback(self) -> Fallback | None:
+        """Scores while the feature store is out of reach; None in a bundle without."""
+        return self.companions.fallback
 
     @property
     def version(self) -> str:
@@ -80,6 +100,12 @@ class Bundle:
                 f"scored differently, by up to {np.abs(got - expected).max():.3g} log-odds.",
                 remedy=f"It was written with {self.manifest.libraries}; install those, or train again.",
             )
+        missed = self.companions.misses(rows, SMOKE_TOLERANCE)
+        if missed:
+            raise BundleError(
+                f"Bundle {self.version} failed its smoke test: its {' and '.join(missed)} scored probes differently.",
+                remedy=f"It was written with {self.manifest.libraries}; install those, or train again.",
+            )
 
 
 def load_bundle(directory: Path, *, expect_features: Sequence[str] | None) -> Bundle:
@@ -94,9 +120,11 @@ def load_bundle(directory: Path, *, expect_features: Sequence[str] | None) -> Bu
     if content.family not in _READERS:
         raise BundleError(f"{_at(directory)} names the unknown model family {content.family!r}.", remedy=RECOVER)
     model_file, reader = _READERS[content.family]
-    if set(content.files) != {model_file, PROBES_FILE}:
+    own = {model_file, PROBES_FILE}
+    if not own <= content.files.keys() or not are_companion_files(content.files.keys() - own):
         raise BundleError(
-            f"{_at(directory)} lists {sorted(content.files)}; expected {model_file} and {PROBES_FILE}.", remedy=RECOVER
+            f"{_at(directory)} lists {sorted(content.files)}; expected {model_file}, {PROBES_FILE} and companions.",
+            remedy=RECOVER,
         )
     raw = {name: _verified(directory, name, sha256) for name, sha256 in content.files.items()}
     scorer = reader(raw[model_file], str(directory / model_file))
@@ -110,7 +138,8 @@ def load_bundle(directory: Path, *, expect_features: Sequence[str] | None) -> Bu
             f"the manifest names {len(content.feature_names)}.",
             remedy=RECOVER,
         )
-    return Bundle(CalibratedModel(scorer, content.calibration), content, probes)
+    companions = read_companions(raw, content.feature_names, str(directory))
+    return Bundle(CalibratedModel(scorer, content.calibration), content, probes, companions)
 
 
 def _check_features(has: tuple[str, ...], expected: tuple[str, ...], directory: Path) -> None:

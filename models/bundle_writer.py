@@ -17,6 +17,7 @@ from features.errors import ConfigurationError
 from models import manifest
 from models.bundle import BUNDLE_FILES, PROBES_FILE, Bundle, Probes, load_bundle, sha256_hex
 from models.calibrated_model import CalibratedModel
+from models.companions import NO_COMPANIONS, Companions
 from models.manifest import DataSummary, Manifest
 from models.scorer import Matrix
 
@@ -30,6 +31,7 @@ class BundleParts:
     data: DataSummary
     metrics: dict[str, dict[str, float]]
     probes: Matrix
+    companions: Companions = NO_COMPANIONS
 
 
 def save_bundle(directory: Path, parts: BundleParts, *, created_at: datetime) -> Bundle:
@@ -50,6 +52,7 @@ def save_bundle(directory: Path, parts: BundleParts, *, created_at: datetime) ->
     staging.mkdir()
     try:
         parts.model.scorer.save(staging)
+        parts.companions.save(staging, parts.probes)
         (staging / PROBES_FILE).write_bytes(msgspec.json.encode(_probes(parts)))
         files = {path.name: sha256_hex(path.read_bytes()) for path in sorted(staging.iterdir())}
         (staging / manifest.FILE_NAME).write_bytes(manifest.encode(_manifest(parts, files, created_at)))

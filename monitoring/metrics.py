@@ -70,6 +70,12 @@ class Metrics:
         self._degraded = Counter(
             "fraud_degraded_decisions_total", "Decisions made without a stage.", ["stage"], registry=registry
         )
+        self._fallback = Counter(
+            "fraud_fallback_decisions_total", "Decisions scored by the fallback model.", registry=registry
+        )
+        self._anomaly_reviews = Counter(
+            "fraud_anomaly_reviews_total", "Payments reviewed for their anomaly score alone.", registry=registry
+        )
         self._stage_seconds = Histogram(
             "fraud_stage_seconds",
             "Time a micro-batch spends in a stage.",
@@ -147,6 +153,14 @@ class Metrics:
     def degraded(self, stage: str, count: int = 1) -> None:
         """Count decisions that a stage was missing from."""
         self._degraded.labels(stage).inc(count)
+
+    def fallback(self, count: int = 1) -> None:
+        """Count decisions that the fallback scored."""
+        self._fallback.inc(count)
+
+    def anomaly_reviews(self, count: int = 1) -> None:
+        """Count payments that are reviewed only because they are unlike the traffic of training."""
+        self._anomaly_reviews.inc(count)
 
     def stage(self, stage: str, seconds: float) -> None:
         """Record the time of one stage, one of `STAGES`."""

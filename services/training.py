@@ -1,7 +1,7 @@
 """From a canonical table to an installed model: features as of each transaction, training, policy, installation."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -9,8 +9,11 @@ from features.catalogue import NAMES
 from features.errors import DataError
 from features.replay import Replay, replay
 from models.bundle import Bundle
+from models.bundle_writer import BundleParts
+from models.companion_fitting import fallback_report, fit_companions
 from models.policy import Costs, Policy
-from models.policy_choice import choose_policy
+from models.policy_choice import choose_policy, with_anomaly_review
+from models.scorer import Matrix
 from models.train import TrainResult, train
 from services.champion import install, policy_of
 from services.registry import Alias
@@ -54,13 +57,24 @@ def train_and_install(
     """Fold a history, train on what was known at ``as_of``, choose the policy and install both."""
     folded = replay(history, progress=fold_progress)
     result = train(history, folded.features, names=NAMES, as_of=as_of, seed=seed, progress=train_progress)
+    parts = _with_companions(result, history, folded.features, seed)
     rows = result.split.calibration.rows
     window = history.iloc[rows]
-    policy = choose_policy(
-        result.model.score(folded.features[rows]),
-        window["amount"].to_numpy(),
-        window["is_fraud"].fillna(0).to_numpy(dtype=bool),
-        Costs(),
-    )
-    bundle, alias = install(state, result.parts, policy, utc_now())
+    scores, amounts = result.model.score(folded.features[rows]), window["amount"].to_numpy()
+    policy = choose_policy(scores, amounts, window["is_fraud"].fillna(0).to_numpy(dtype=bool), Costs())
+    if parts.companions.anomaly is not None:
+        unusual = parts.companions.anomaly.percentile(folded.features[rows])
+        policy = with_anomaly_review(policy, scores, amounts, unusual)
+    bundle, alias = install(state, parts, policy, utc_now())
     return Trained(bundle, alias, policy_of(state, bundle.version), result, folded)
+
+
+def _with_companions(result: TrainResult, history: pd.DataFrame, features: Matrix, seed: int) -> BundleParts:
+    """Return what training hands over, with the companions and what the fallback is worth on the newest window."""
+    truth, split = history["is_fraud"].fillna(0).to_numpy(dtype=bool), result.split
+    companions = fit_companions(result.model, features, truth, NAMES, split, seed=seed)
+    found = dict(result.parts.metrics)
+    if companions.fallback is not None and split.test is not None:
+        rows = split.test.rows
+        found["fallback"] = fallback_report(result.model, companions.fallback, features[rows], truth[rows], NAMES)
+    return replace(result.parts, companions=companions, metrics=found)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from models.anomaly import UNLIKE_TRAINING
 from models.decision import Decision
 from monitoring.metrics import Metrics
 from streaming.broker import TRANSACTIONS, Record
@@ -50,8 +51,12 @@ def observe_request(metrics: Metrics, fresh: Sequence[Recorded], *, repeated: in
 
 
 def _circumstances(metrics: Metrics, decision: Decision) -> None:
-    """Count what was amiss while a transaction was scored."""
+    """Count what was out of the ordinary about a transaction or while it was scored."""
     for stage in decision.degraded:
         metrics.degraded(stage)
     if LATE_EVENT in decision.reason_codes:
         metrics.late_events()
+    if decision.scored_by == "fallback":
+        metrics.fallback()
+    if UNLIKE_TRAINING in decision.reason_codes:
+        metrics.anomaly_reviews()

@@ -34,6 +34,8 @@ def test_each_event_is_counted_under_its_label(metrics: Metrics, registry: Colle
     metrics.degraded("features", 5)
     metrics.feature_state_error("read")
     metrics.model_swap("refused")
+    metrics.fallback(6)
+    metrics.anomaly_reviews(7)
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
@@ -47,6 +49,8 @@ def test_each_event_is_counted_under_its_label(metrics: Metrics, registry: Colle
     assert value("fraud_degraded_decisions_total", stage="features") == 5
     assert value("fraud_feature_state_errors_total", kind="read") == 1
     assert value("fraud_model_swaps_total", outcome="refused") == 1
+    assert value("fraud_fallback_decisions_total") == 6
+    assert value("fraud_anomaly_reviews_total") == 7
 
 
 def test_times_are_in_seconds_whatever_they_come_in(metrics: Metrics, registry: CollectorRegistry) -> None:
@@ -101,7 +105,7 @@ def test_readiness_and_requests(metrics: Metrics, registry: CollectorRegistry) -
 
 def test_names_follow_the_convention_and_labels_identify_nobody(metrics: Metrics, registry: CollectorRegistry) -> None:
     families = list(registry.collect())
-    assert len(families) == 17
+    assert len(families) == 19
     for family in families:
         assert family.name.startswith("fraud_")
         assert family.documentation

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 from features.errors import InvalidTransaction
 from features.label import Label
 from features.transaction import Transaction
+from models.anomaly import UNLIKE_TRAINING
 from models.decision import Decision
 from monitoring.metrics import Metrics
 from streaming.broker import LABELS, TRANSACTIONS, Record
@@ -39,11 +40,11 @@ def payment(name, minutes):
     )  # fmt: skip
 
 
-def decided(transaction, verdict, *, reasons=(), degraded=(), origin="rest"):
+def decided(transaction, verdict, *, reasons=(), degraded=(), scored_by="model", origin="rest"):
     decision = Decision(
         transaction_id=transaction.transaction_id, decision=verdict, score=0.5, reason_codes=reasons,
         model_version="m", policy_version="p", features={}, stage_ms={"fold": 3.0, "model": 4.0}, degraded=degraded,
-        event_time=transaction.event_time, decided_at=NOW,
+        scored_by=scored_by, event_time=transaction.event_time, decided_at=NOW,
     )  # fmt: skip
     return Recorded(transaction, "hash", decision, origin, None)
 
@@ -92,15 +93,19 @@ def test_a_micro_batch_without_transactions_leaves_the_lag_alone(metrics, value)
 def test_a_request_is_counted(metrics, value):
     fresh = [
         decided(payment("a", 1), "approve"),
-        decided(payment("b", 1), "review", reasons=(LATE_EVENT,), degraded=("features", "ring")),
+        decided(payment("b", 1), "review", reasons=(LATE_EVENT,), degraded=("features", "ring"), scored_by="fallback"),
+        decided(payment("c", 1), "review", reasons=(UNLIKE_TRAINING, "AMOUNT")),
+        decided(payment("d", 1), "review", reasons=(UNLIKE_TRAINING, "SPEED_KMH")),
     ]
     observe_request(metrics, fresh, repeated=3)
     assert value("fraud_decisions_total", decision="approve", origin="rest") == 1
-    assert value("fraud_decisions_total", decision="review", origin="rest") == 1
+    assert value("fraud_decisions_total", decision="review", origin="rest") == 3
     assert value("fraud_degraded_decisions_total", stage="ring") == 1
+    assert value("fraud_fallback_decisions_total") == 1
+    assert value("fraud_anomaly_reviews_total") == 2
     assert value("fraud_late_events_total") == 1
     assert value("fraud_duplicates_total") == 3
-    assert value("fraud_batch_transactions_sum") == 2
+    assert value("fraud_batch_transactions_sum") == 4
     assert value("fraud_stage_seconds_count", stage="model") == 1
 
 
