@@ -12,7 +12,8 @@
     └── Unavailable             a dependency that does not answer
         ├── StoreUnavailable
         ├── BrokerUnavailable
-        └── LedgerUnavailable
+        ├── LedgerUnavailable
+        └── TrackingUnavailable
 
 Domain errors know nothing of HTTP or Kafka; the edges map them. Every message says what was wrong and where,
 and ``remedy`` says what to do about it. Messages never contain a card number.
@@ -102,3 +103,9 @@ class LedgerUnavailable(Unavailable):
     """The ledger does not answer."""
 
     code = "ledger_unavailable"
+
+
+class TrackingUnavailable(Unavailable):
+    """The tracking server of training runs does not answer, or what it keeps cannot be used."""
+
+    code = "tracking_unavailable"

@@ -1,8 +1,8 @@
 """The model bundle: a directory that holds everything one model version needs, and nothing that can run code.
 
-Files: ``manifest.json``, the model in its library's safe format (for a blend, both models and ``blend.json``), and
-``probes.json``, a few rows with the log-odds they had when the bundle was written (the smoke test). Each file's bytes
-are read once, hashed, and only then parsed.
+Files: ``manifest.json``, the model in its library's safe format (for a blend, both models and ``blend.json``),
+``probes.json``, a few rows with the log-odds they had when the bundle was written (the smoke test), and the files of
+its companions where it has any. Each file's bytes are read once, hashed, and only then parsed.
 """
 
 import hashlib
@@ -15,8 +15,11 @@ import numpy as np
 
 from features.errors import BundleError
 from models import blend_scorer, lightgbm_scorer, manifest, xgboost_scorer
+from models.anomaly import Anomaly
 from models.blend_scorer import BlendScorer
 from models.calibrated_model import CalibratedModel, Explanation
+from models.companions import COMPANION_FILES, NO_COMPANIONS, Companions, are_companion_files, read_companions
+from models.fallback import Fallback
 from models.lightgbm_scorer import LightGBMScorer
 from models.manifest import RECOVER, Manifest
 from models.scorer import Matrix, Vector
@@ -31,7 +34,7 @@ MODEL_FILES: dict[str, tuple[str, ...]] = {
     "xgboost": (xgboost_scorer.FILE_NAME,),
     "blend": blend_scorer.FILE_NAMES,
 }
-BUNDLE_FILES = frozenset({manifest.FILE_NAME, PROBES_FILE}.union(*MODEL_FILES.values()))
+BUNDLE_FILES = COMPANION_FILES.union({manifest.FILE_NAME, PROBES_FILE}, *MODEL_FILES.values())
 
 
 class Probes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +51,17 @@ class Bundle:
     model: CalibratedModel
     manifest: Manifest
     probes: Probes
+    companions: Companions = NO_COMPANIONS
+
+    @property
+    def anomaly(self) -> Anomaly | None:
+        """Tells how unlike the traffic of training a payment is; None in a bundle without."""
+        return self.companions.anomaly
+
+    @property
+    def fallback(self) -> Fallback | None:
+        """Scores while the feature store is out of reach; None in a bundle without."""
+        return self.companions.fallback
 
     @property
     def version(self) -> str:
@@ -82,6 +96,12 @@ class Bundle:
                 f"scored differently, by up to {np.abs(got - expected).max():.3g} log-odds.",
                 remedy=f"It was written with {self.manifest.libraries}; install those, or train again.",
             )
+        missed = self.companions.misses(rows, SMOKE_TOLERANCE)
+        if missed:
+            raise BundleError(
+                f"Bundle {self.version} failed its smoke test: its {' and '.join(missed)} scored probes differently.",
+                remedy=f"It was written with {self.manifest.libraries}; install those, or train again.",
+            )
 
 
 def load_bundle(directory: Path, *, expect_features: Sequence[str] | None) -> Bundle:
@@ -95,10 +115,11 @@ def load_bundle(directory: Path, *, expect_features: Sequence[str] | None) -> Bu
         _check_features(content.feature_names, tuple(expect_features), directory)
     if content.family not in MODEL_FILES:
         raise BundleError(f"{_at(directory)} names the unknown model family {content.family!r}.", remedy=RECOVER)
-    expected = (*MODEL_FILES[content.family], PROBES_FILE)
-    if set(content.files) != set(expected):
+    own = {*MODEL_FILES[content.family], PROBES_FILE}
+    if not own <= content.files.keys() or not are_companion_files(content.files.keys() - own):
         raise BundleError(
-            f"{_at(directory)} lists {sorted(content.files)}; expected {' and '.join(expected)}.", remedy=RECOVER
+            f"{_at(directory)} lists {sorted(content.files)}; expected {', '.join(sorted(own))} and companions.",
+            remedy=RECOVER,
         )
     raw = {name: _verified(directory, name, sha256) for name, sha256 in content.files.items()}
     scorer = _scorer(content.family, raw, directory)
@@ -112,7 +133,8 @@ def load_bundle(directory: Path, *, expect_features: Sequence[str] | None) -> Bu
             f"the manifest names {len(content.feature_names)}.",
             remedy=RECOVER,
         )
-    return Bundle(CalibratedModel(scorer, content.calibration), content, probes)
+    companions = read_companions(raw, content.feature_names, str(directory))
+    return Bundle(CalibratedModel(scorer, content.calibration), content, probes, companions)
 
 
 def _scorer(family: str, raw: Mapping[str, bytes], directory: Path) -> LightGBMScorer | XGBoostScorer | BlendScorer:

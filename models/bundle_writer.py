@@ -1,6 +1,5 @@
 """Writing a model bundle: staged beside its place, checked, then renamed into it."""
 
-import os
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -13,10 +12,12 @@ import numpy as np
 import sklearn  # type: ignore[import-untyped]  # scikit-learn ships no types
 import xgboost
 
+from features.durable import sync
 from features.errors import ConfigurationError
 from models import manifest
 from models.bundle import BUNDLE_FILES, PROBES_FILE, Bundle, Probes, load_bundle, sha256_hex
 from models.calibrated_model import CalibratedModel
+from models.companions import NO_COMPANIONS, Companions
 from models.manifest import DataSummary, Manifest
 from models.scorer import Matrix
 
@@ -30,13 +31,14 @@ class BundleParts:
     data: DataSummary
     metrics: dict[str, dict[str, float]]
     probes: Matrix
+    companions: Companions = NO_COMPANIONS
 
 
 def parts_of(bundle: Bundle) -> BundleParts:
     """Return what a bundle was made of, to make another one from it."""
     content = bundle.manifest
     probes = np.array(bundle.probes.features, dtype=np.float32)  # null becomes NaN
-    return BundleParts(bundle.model, content.feature_names, content.data, content.metrics, probes)
+    return BundleParts(bundle.model, content.feature_names, content.data, content.metrics, probes, bundle.companions)
 
 
 def save_bundle(directory: Path, parts: BundleParts, *, created_at: datetime) -> Bundle:
@@ -57,12 +59,13 @@ def save_bundle(directory: Path, parts: BundleParts, *, created_at: datetime) ->
     staging.mkdir()
     try:
         parts.model.scorer.save(staging)
+        parts.companions.save(staging, parts.probes)
         (staging / PROBES_FILE).write_bytes(msgspec.json.encode(_probes(parts)))
         files = {path.name: sha256_hex(path.read_bytes()) for path in sorted(staging.iterdir())}
         (staging / manifest.FILE_NAME).write_bytes(manifest.encode(_manifest(parts, files, created_at)))
         load_bundle(staging, expect_features=parts.feature_names).smoke_test()
         for path in staging.iterdir():
-            _sync(path)
+            sync(path)
         _swap(staging, directory)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -96,13 +99,5 @@ def _swap(staging: Path, directory: Path) -> None:
     if directory.exists():
         directory.rename(retired)
     staging.rename(directory)
-    _sync(directory.parent)
+    sync(directory.parent)
     shutil.rmtree(retired, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 Verdict = Literal["approve", "review", "decline"]
+ScoredBy = Literal["model", "fallback"]
 
 
 class Ring(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +20,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one transaction.
 
     ``score`` is the calibrated probability of fraud; ``features`` the named vector as scored (missing values are null);
-    ``stage_ms`` the latency ledger in milliseconds per stage; ``degraded`` names stages that fell back.
+    ``stage_ms`` the latency ledger in milliseconds per stage; ``degraded`` names stages that fell back. ``scored_by``
+    says which part of the bundle gave the score: its model, or its fallback where no history could be read.
+    ``anomaly`` is the share of recent genuine payments that are less unusual; null where that could not be told.
     """
 
     transaction_id: str
@@ -32,5 +35,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     features: dict[str, float | None]
     stage_ms: dict[str, float]
     degraded: tuple[str, ...] = ()
+    scored_by: ScoredBy = "model"
+    anomaly: float | None = None
     event_time: datetime
     decided_at: datetime

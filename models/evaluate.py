@@ -1,27 +1,38 @@
 """Evaluation of a model on labelled transactions it has not seen, always at their own fraud rate."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.errors import DataError
 from models import metrics
+from models.card_precision import CardDays
+from models.outcomes import Model, Outcomes, outcomes
 from models.policy import Policy
+from models.savings import saved_by_transaction
 from models.scorer import Matrix, Vector
 
 FALSE_POSITIVE_RATES = {"0.1pct": 0.001, "0.5pct": 0.005, "1pct": 0.01}
+TOP_CARDS = 100
+CALIBRATION_BINS = 15
 RESAMPLES = 100
 CONFIDENCE = 0.95
 
+Progress = Callable[[int, int], None]
 
-class Model(Protocol):
-    """Whatever scores like a bundle."""
 
-    def score(self, features: Matrix) -> Vector:
-        """Calibrated probability of fraud, shape (n,)."""
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Figures by name, and for the metrics among them their 95 % interval (low, high)."""
+
+    values: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+
+    def flat(self) -> dict[str, float | list[float]]:
+        """Return both in one, the interval of a metric as ``<metric>_interval``: [low, high]."""
+        return {**self.values, **{f"{name}_interval": list(pair) for name, pair in self.intervals.items()}}
 
 
 def evaluate(
@@ -32,72 +43,102 @@ def evaluate(
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> dict[str, float | list[float]]:
-    """Return the metrics of ``model`` on the labelled rows of a canonical table and its features (n, f).
+    """Return the `figures`, flat, of ``model`` on the labelled rows of a canonical table and its features (n, f)."""
+    found = outcomes(model, table, features, policy)
+    return figures(found, policy, resamples=resamples, seed=seed, progress=progress).flat()
 
-    Keys: n, n_fraud, fraud_rate, auc, average_precision, recall_at_fpr_0.1pct / _0.5pct / _1pct, ece (15 equal-mass
-    bins), brier; with a policy also value_detection_rate, review_rate and decline_rate. ``<metric>_interval`` is the
-    95 % bootstrap interval [low, high] of a ranking metric, drawn over cards, since the frauds of one card are not
-    independent; ``resamples=0`` leaves intervals out. Raises `DataError` when a class is missing.
+
+def figures(
+    found: Outcomes,
+    policy: Policy | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Figures:
+    """Return n, n_fraud, fraud_rate and the metrics, with a 95 % bootstrap interval each.
+
+    Metrics: auc, average_precision, card_precision_at_100 (by UTC day), recall_at_fpr_0.1pct / _0.5pct / _1pct, ece
+    (15 bins of as many rows each), brier; with a policy also value_detection_rate, review_rate, decline_rate,
+    money_saved and money_saved_per_1000 transactions (`models.savings`), in the amounts' currency.
+
+    Intervals are drawn over cards, since the payments of one card are not independent; ``resamples=0`` leaves them
+    out. Noise can only add to ece, so its interval lies rather high. ``progress`` hears resamples done and in all.
+    Raises `DataError` when a class is missing.
     """
-    if len(table) != len(features):
-        raise DataError(
-            f"{len(table)} transactions but {len(features)} feature rows.", remedy="Compute features from this table."
-        )
-    rows = np.flatnonzero(table["is_fraud"].notna())
-    if not len(rows):
-        raise DataError("No row to evaluate on has a label.", remedy="Map the label column, or wait for labels.")
-    truth = table["is_fraud"].iloc[rows].to_numpy(dtype=bool)
-    score = model.score(features[rows])
-    ranking = _ranking(truth, score)
-    report: dict[str, float | list[float]] = {
-        "n": len(rows),
-        "n_fraud": int(truth.sum()),
-        "fraud_rate": float(truth.mean()),
-        **ranking,
-        "ece": metrics.expected_calibration_error(truth, score),
-        "brier": metrics.brier(truth, score),
-    }
-    if policy is not None:
-        report |= _under_policy(policy, score, table["amount"].iloc[rows].to_numpy(dtype=float), truth)
-    if resamples:
-        report |= _intervals(truth, score, table["card_id"].iloc[rows], resamples, seed)
-    return report
+    measure = _Measure(found, policy)
+    counts = {"n": len(found.truth), "n_fraud": int(found.truth.sum()), "fraud_rate": float(found.truth.mean())}
+    values = {**counts, **measure(None)}  # first: what cannot be measured at all has no resample either
+    return Figures(values, _intervals(measure, resamples, seed, progress) if resamples else {})
 
 
-def _ranking(truth: NDArray[np.bool_], score: Vector, weights: Vector | None = None) -> dict[str, float]:
-    recalls = metrics.recall_at_fpr(truth, score, tuple(FALSE_POSITIVE_RATES.values()), weights)
-    return {
-        "auc": metrics.auc(truth, score, weights),
-        "average_precision": metrics.average_precision(truth, score, weights),
-        **{f"recall_at_fpr_{name}": recall for name, recall in zip(FALSE_POSITIVE_RATES, recalls, strict=True)},
-    }
+class _Measure:
+    """All metrics of some outcomes, as they are or with each card counted as often as it was drawn."""
 
+    def __init__(self, found: Outcomes, policy: Policy | None) -> None:
+        order = np.argsort(found.score, kind="stable")  # sorted once: sorting again is then cheap in each resample
+        self.truth, self.score, self.card = found.truth[order], found.score[order], found.card[order]
+        self._card_days = CardDays(found.day, found.card, found.score, found.truth)
+        self._policy = policy
+        if policy is not None:
+            self._amount, self._verdict = found.amount[order], found.verdict[order]
+            self._saved = saved_by_transaction(self._verdict, self._amount, self.truth, policy.costs)
 
-def _under_policy(policy: Policy, score: Vector, amount: Vector, truth: NDArray[np.bool_]) -> dict[str, float]:
-    verdicts = np.array([policy.decide(p, a) for p, a in zip(score.tolist(), amount.tolist(), strict=True)])
-    return {
-        "value_detection_rate": metrics.value_detection_rate(truth, amount, verdicts != "approve"),
-        "review_rate": float(np.mean(verdicts == "review")),
-        "decline_rate": float(np.mean(verdicts == "decline")),
-    }
+    @property
+    def cards(self) -> int:
+        """How many cards there are."""
+        return self._card_days.cards
+
+    def is_measurable(self, copies: NDArray[np.int64]) -> bool:
+        """Tell whether a resample holds both classes and, under a policy, a fraudulent amount."""
+        present = copies[self.card] > 0
+        frauds = self.truth & present
+        both = 0 < np.count_nonzero(frauds) < np.count_nonzero(present)
+        return bool(both) and (self._policy is None or float(self._amount[frauds].sum()) > 0)
+
+    def __call__(self, copies: NDArray[np.int64] | None) -> dict[str, float]:
+        """Measure with ``copies`` (cards,) of each card, or one of each."""
+        weights = None if copies is None else copies[self.card].astype(float)
+        recalls = metrics.recall_at_fpr(self.truth, self.score, tuple(FALSE_POSITIVE_RATES.values()), weights)
+        return {
+            "auc": metrics.auc(self.truth, self.score, weights),
+            "average_precision": metrics.average_precision(self.truth, self.score, weights),
+            f"card_precision_at_{TOP_CARDS}": self._card_days.precision_at(TOP_CARDS, copies),
+            **{f"recall_at_fpr_{name}": recall for name, recall in zip(FALSE_POSITIVE_RATES, recalls, strict=True)},
+            "ece": metrics.expected_calibration_error(self.truth, self.score, CALIBRATION_BINS, weights),
+            "brier": metrics.brier(self.truth, self.score, weights),
+            **(self._under_policy(weights) if self._policy else {}),
+        }
+
+    def _under_policy(self, weights: Vector | None) -> dict[str, float]:
+        total = len(self.truth) if weights is None else weights.sum()
+        saved = self._saved.sum() if weights is None else self._saved @ weights
+        flagged = self._verdict != "approve"
+        return {
+            "value_detection_rate": metrics.value_detection_rate(self.truth, self._amount, flagged, weights),
+            "review_rate": float(np.average(self._verdict == "review", weights=weights)),
+            "decline_rate": float(np.average(self._verdict == "decline", weights=weights)),
+            "money_saved": float(saved),
+            "money_saved_per_1000": float(saved / total * 1000),
+        }
 
 
 def _intervals(
-    truth: NDArray[np.bool_], score: Vector, cards: Sequence[str] | pd.Series, resamples: int, seed: int
-) -> dict[str, list[float]]:
-    order = np.argsort(score, kind="stable")  # sorted once: sorting again is then cheap in each resample
-    truth, score = truth[order], score[order]
-    card = pd.factorize(np.asarray(cards))[0][order]
-    count = int(card.max()) + 1
+    measure: _Measure, resamples: int, seed: int, progress: Progress | None
+) -> dict[str, tuple[float, float]]:
     random = np.random.default_rng(seed)
     drawn: list[dict[str, float]] = []
     while len(drawn) < resamples:
-        weights = np.bincount(random.integers(count, size=count), minlength=count)[card].astype(float)
-        if 0 < weights[truth].sum() < weights.sum():
-            drawn.append(_ranking(truth, score, weights))
+        copies = np.bincount(random.integers(measure.cards, size=measure.cards), minlength=measure.cards)
+        if measure.is_measurable(copies):
+            drawn.append(measure(copies))
+            if progress is not None:
+                progress(len(drawn), resamples)
     tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     return {
-        f"{name}_interval": [float(bound) for bound in np.quantile([one[name] for one in drawn], tails)]
+        name: (float(low), float(high))
         for name in drawn[0]
+        for low, high in [np.quantile([one[name] for one in drawn], tails)]
     }

@@ -60,7 +60,7 @@ def compare_families(
     if result.split.test is None:
         raise DataError(
             "There is no test window to compare the families on: no labelled rows are left after the training data.",
-            remedy="Train without --split, so that the newest labelled rows are kept for testing.",
+            remedy="Give data that reach further, or an earlier --split, so that labelled rows are left to test on.",
         )
     train = window_sample(table, features, result.split.train)
     rows = result.split.test.rows

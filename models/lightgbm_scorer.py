@@ -58,8 +58,13 @@ class LightGBMScorer:
     def save(self, directory: Path) -> Path:
         """Write ``model.txt`` and return its path."""
         path = directory / FILE_NAME
-        path.write_text(self._booster.model_to_string(), encoding="utf-8")
+        path.write_bytes(self.to_bytes())
         return path
+
+    def to_bytes(self) -> bytes:
+        """Return the model in LightGBM's text format."""
+        text: str = self._booster.model_to_string()
+        return text.encode()
 
 
 def from_bytes(content: bytes, source: str) -> LightGBMScorer:

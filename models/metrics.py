@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk  # type: ignore[import-untyped]  # scikit-learn ships no types
 
 from features.errors import DataError
+from models.card_precision import CardDays
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -74,28 +75,9 @@ def expected_calibration_error(
 def card_precision_at_k(
     days: ArrayLike, cards: ArrayLike, scores: ArrayLike, is_fraud: ArrayLike, k: int = 100
 ) -> float:
-    """Card precision@k (Dal Pozzolo et al.; Fraud Detection Handbook, chapter 4): the analysts' view.
-
-    Each day, cards are ranked by their highest score and the first ``k`` investigated; precision is the share of ``k``
-    that were truly compromised that day. Cards found leave the following days. Returns the mean over days. Equal
-    scores rank in order of the card's first appearance.
-    """
-    day, score, truth = np.asarray(days), np.asarray(scores, float), np.asarray(is_fraud, bool)
+    """Card precision@k as `models.card_precision` defines it: the mean over days; ``cards`` may be names or numbers."""
     _, card = np.unique(np.asarray(cards), return_inverse=True)
-    found = np.zeros(int(card.max()) + 1, bool)
-    precisions = []
-    for today in np.unique(day):
-        rows = np.flatnonzero((day == today) & ~found[card])
-        present, first = np.unique(card[rows], return_index=True)
-        present = present[np.argsort(first, kind="stable")]
-        highest, compromised = np.full(len(found), -np.inf), np.zeros(len(found), bool)
-        np.maximum.at(highest, card[rows], score[rows])
-        np.logical_or.at(compromised, card[rows], truth[rows])
-        investigated = present[np.argsort(-highest[present], kind="stable")[:k]]
-        hits = investigated[compromised[investigated]]
-        found[hits] = True
-        precisions.append(len(hits) / k)
-    return float(np.mean(precisions))
+    return CardDays(days, card, scores, is_fraud).precision_at(k)
 
 
 def _weights(weights: ArrayLike | None, count: int) -> Floats:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from features.durable import replace_file
 from features.errors import ConfigurationError
 from models.decision import Verdict
 
@@ -43,8 +44,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Thresholds on the score: from ``review`` up a payment is reviewed, from ``decline`` up it is declined.
 
     ``number`` is the edition, raised by whoever edits the file. ``review_amount`` sends payments of that amount or more
-    to review whatever their score (None: no such rule). ``tolerated`` names degraded stages that alone do not force a
-    review. Raises `ConfigurationError` when built with values that make no sense.
+    to review whatever their score (None: no such rule), ``anomaly_review`` payments from that anomaly percentile up: at
+    0.999 about one in a thousand. ``tolerated`` names degraded stages that alone do not force a review. Raises
+    `ConfigurationError` when built with values that make no sense.
     """
 
     format: int = FORMAT
@@ -52,6 +54,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     review: float
     decline: float
     review_amount: float | None = None
+    anomaly_review: float | None = None
     tolerated: tuple[str, ...] = ()
     costs: Costs
 
@@ -67,15 +70,24 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ConfigurationError(
                 f"Policy review_amount is {self.review_amount}; it must be above 0 or absent.", remedy=_REMEDY
             )
+        if self.anomaly_review is not None and not 0 < self.anomaly_review <= 1:
+            raise ConfigurationError(
+                f"Policy anomaly_review is {self.anomaly_review}; it must be a share above 0 and up to 1, or absent.",
+                remedy=_REMEDY,
+            )
 
     @property
     def version(self) -> str:
         """Number and short content hash, for example ``3-91b2c4d7``: the same rules have the same hash."""
-        rules = msgspec.json.encode(msgspec.structs.replace(self, number=0), order="sorted")
-        return f"{self.number}-{hashlib.sha256(rules).hexdigest()[:8]}"
+        rules = msgspec.to_builtins(msgspec.structs.replace(self, number=0))
+        if self.anomaly_review is None:
+            del rules["anomaly_review"]  # policies written before there was this rule keep their version
+        return f"{self.number}-{hashlib.sha256(msgspec.json.encode(rules, order='sorted')).hexdigest()[:8]}"
 
-    def decide(self, score: float, amount: float, degraded: Sequence[str] = ()) -> Verdict:
-        """Decide on a calibrated probability and an amount in major units.
+    def decide(
+        self, score: float, amount: float, degraded: Sequence[str] = (), anomaly: float | None = None
+    ) -> Verdict:
+        """Decide on a calibrated probability, an amount in major units and an anomaly percentile where there is one.
 
         A payment scored without one of its stages (``degraded``), or without a usable score, is at least reviewed:
         what was not looked at is never approved.
@@ -84,7 +96,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return "decline"
         blind = math.isnan(score) or any(stage not in self.tolerated for stage in degraded)
         large = self.review_amount is not None and amount >= self.review_amount
-        return "review" if blind or large or score >= self.review else "approve"
+        unusual = self.anomaly_review is not None and anomaly is not None and anomaly >= self.anomaly_review
+        return "review" if blind or large or unusual or score >= self.review else "approve"
 
 
 def load_policy(path: Path) -> Policy:
@@ -105,7 +118,4 @@ def load_policy(path: Path) -> Policy:
 
 def save_policy(path: Path, policy: Policy) -> None:
     """Write a policy file, for people to read and edit; replaced in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.new")
-    staging.write_bytes(msgspec.json.format(msgspec.json.encode(policy), indent=2) + b"\n")
-    staging.replace(path)
+    replace_file(path, msgspec.json.format(msgspec.json.encode(policy), indent=2) + b"\n")

@@ -1,24 +1,31 @@
 """Choosing the policy: the two thresholds that would have cost least on a window with known outcomes."""
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from features.errors import DataError
 from models.policy import Costs, Policy
 
+ANOMALY_BUDGET = 0.001  # share of payments that are reviewed for nothing but being unlike the traffic of training
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 
 def cost(verdicts: ArrayLike, amounts: ArrayLike, is_fraud: ArrayLike, costs: Costs) -> float:
-    """What these verdicts ("approve", "review", "decline") cost in total, in the amounts' currency.
+    """What these verdicts ("approve", "review", "decline") cost in total, in the amounts' currency."""
+    return float(cost_by_transaction(verdicts, amounts, is_fraud, costs).sum())
+
+
+def cost_by_transaction(verdicts: ArrayLike, amounts: ArrayLike, is_fraud: ArrayLike, costs: Costs) -> Floats:
+    """What each verdict costs, shape (n,).
 
     Approved fraud loses its share of the amount; a review costs the analyst's time and misses 1 - catch rate of that
     loss; a declined genuine payment costs the false decline.
     """
     verdict, truth = np.asarray(verdicts, str), np.asarray(is_fraud, bool)
     approve, review, decline = _costs_by_verdict(np.asarray(amounts, float), truth, costs)
-    return float(np.select([verdict == "approve", verdict == "review"], [approve, review], decline).sum())
+    return np.select([verdict == "approve", verdict == "review"], [approve, review], decline)
 
 
 def choose_policy(
@@ -54,6 +61,21 @@ def choose_policy(
     low, high = (float(thresholds[cuts[index]]) for index in best_pair)
     tiny = float(np.finfo(np.float64).tiny)
     return Policy(review=max(low, tiny), decline=max(high, tiny), costs=costs)
+
+
+def with_anomaly_review(
+    policy: Policy, scores: ArrayLike, amounts: ArrayLike, anomalies: ArrayLike, budget: float = ANOMALY_BUDGET
+) -> Policy:
+    """Return the policy with the lowest anomaly threshold that sends at most ``budget`` more of the window to review.
+
+    ``scores``, ``amounts`` and anomaly percentiles, all of shape (n,), are a window's that neither was trained on.
+    """
+    score, amount, unusual = (np.asarray(each, float) for each in (scores, amounts, anomalies))
+    approved = [policy.decide(p, a) == "approve" for p, a in zip(score.tolist(), amount.tolist(), strict=True)]
+    candidates, counts = np.unique(unusual[approved], return_counts=True)
+    fits = np.cumsum(counts[::-1])[::-1] <= budget * len(score)
+    threshold = float(candidates[fits][0]) if fits.any() else 1.0
+    return msgspec.structs.replace(policy, anomaly_review=max(threshold, float(np.finfo(np.float64).tiny)))
 
 
 def _costs_by_verdict(amount: Floats, truth: Bools, costs: Costs) -> tuple[Floats, Floats, Floats]:

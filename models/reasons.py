@@ -13,7 +13,10 @@ _TEXTS = {feature.name: feature.reason for feature in FEATURES}
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason. ``code`` is stable and machine-readable; ``attribution`` is in log-odds; a missing value is None."""
+    """One reason. ``code`` is stable and machine-readable; a missing value is None.
+
+    ``attribution`` is in log-odds; in bits where a payment is reviewed for being unusual (see `models.anomaly`).
+    """
 
     code: str
     text: str
@@ -24,6 +27,12 @@ class Reason:
 def reason_code(name: str) -> str:
     """The stable code of a feature: ``merchant_fraud_rate_7d`` becomes ``MERCHANT_FRAUD_RATE_7D``."""
     return name.upper()
+
+
+def feature_reason(name: str, attribution: float, value: float) -> Reason:
+    """Return a feature as a reason; a NaN ``value`` is missing."""
+    text = _TEXTS.get(name, name.replace("_", " "))
+    return Reason(reason_code(name), text, attribution, None if np.isnan(value) else value)
 
 
 def reason_codes(attributions: ArrayLike, values: ArrayLike, names: Sequence[str], k: int = 3) -> list[Reason]:
@@ -38,8 +47,6 @@ def reason_codes(attributions: ArrayLike, values: ArrayLike, names: Sequence[str
     for index in np.argsort(-strength, kind="stable"):
         if len(reasons) == k or strength[index] <= 0:
             break
-        name = names[index]
-        text = _TEXTS.get(name, name.replace("_", " "))
-        shown = None if np.isnan(value[index]) else float(value[index])
-        reasons.setdefault(text, Reason(reason_code(name), text, float(strength[index]), shown))
+        reason = feature_reason(names[index], float(strength[index]), float(value[index]))
+        reasons.setdefault(reason.text, reason)
     return list(reasons.values())

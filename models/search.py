@@ -81,7 +81,8 @@ def search(
     """Search one family's parameters; ``changes`` hold for every trial. ``tell`` is called after each.
 
     ``beats`` compares margins on the validation window: the first must be better than the second by more than noise,
-    given how many were tried. At least one trial is made, and the first is finished whatever the time. Raises `ConfigurationError` without Optuna.
+    given how many were tried. At least one trial is made, and the first is finished whatever the time. Raises
+    `ConfigurationError` without Optuna.
     """
     optuna = _optuna()
     candidates = treatments(train)

@@ -50,6 +50,8 @@ class Metrics:
                 self._decisions.labels(decision, origin)
         for source in ("chargeback", "analyst", "customer"):
             self._labels.labels(source)
+        for outcome in ("swapped", "refused"):
+            self._swaps.labels(outcome)
 
     def _pipeline(self, registry: CollectorRegistry) -> None:
         self._decisions = Counter(
@@ -67,6 +69,12 @@ class Metrics:
         self._labels = Counter("fraud_labels_total", "Labels recorded.", ["source"], registry=registry)
         self._degraded = Counter(
             "fraud_degraded_decisions_total", "Decisions made without a stage.", ["stage"], registry=registry
+        )
+        self._fallback = Counter(
+            "fraud_fallback_decisions_total", "Decisions scored by the fallback model.", registry=registry
+        )
+        self._anomaly_reviews = Counter(
+            "fraud_anomaly_reviews_total", "Payments reviewed for their anomaly score alone.", registry=registry
         )
         self._stage_seconds = Histogram(
             "fraud_stage_seconds",
@@ -102,6 +110,12 @@ class Metrics:
             "fraud_model_info",
             "The model and the policy in use; always 1.",
             ["model_version", "policy_version", "family"],
+            registry=registry,
+        )
+        self._swaps = Counter(
+            "fraud_model_swaps_total",
+            "Models and policies taken into service while running, and refused.",
+            ["outcome"],
             registry=registry,
         )
         self._ready = Gauge("fraud_ready", "1 while the process takes work.", registry=registry)
@@ -140,6 +154,14 @@ class Metrics:
         """Count decisions that a stage was missing from."""
         self._degraded.labels(stage).inc(count)
 
+    def fallback(self, count: int = 1) -> None:
+        """Count decisions that the fallback scored."""
+        self._fallback.inc(count)
+
+    def anomaly_reviews(self, count: int = 1) -> None:
+        """Count payments that are reviewed only because they are unlike the traffic of training."""
+        self._anomaly_reviews.inc(count)
+
     def stage(self, stage: str, seconds: float) -> None:
         """Record the time of one stage, one of `STAGES`."""
         self._stage_seconds.labels(stage).observe(seconds)
@@ -175,6 +197,10 @@ class Metrics:
         """Set what decides now."""
         self._model.clear()
         self._model.labels(model_version, policy_version, family).set(1)
+
+    def model_swap(self, outcome: str) -> None:
+        """Count an attempt to take another model or policy into service; ``outcome`` is swapped or refused."""
+        self._swaps.labels(outcome).inc()
 
     def ready(self, ready: bool) -> None:
         """Set whether the process takes work."""

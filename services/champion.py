@@ -1,31 +1,52 @@
-"""Which bundle and policy of a state directory are served."""
+"""Bundles and their policies in a state directory: storing them, loading them, and which pair is served.
 
+A policy belongs to a version, for its thresholds are scores of that model: both change places together.
+"""
+
+import re
+import secrets
+import shutil
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from features.catalogue import NAMES
-from features.errors import StateError
+from features.durable import sync
+from features.errors import BundleError, ConfigurationError, StateError
 from models.bundle import Bundle, load_bundle
 from models.bundle_writer import BundleParts, save_bundle
 from models.policy import Policy, load_policy, save_policy
+from services.registry import Alias, Registry, change_registry, locked, read_registry
 from services.state_directory import StateDirectory
 
 _TRAIN = "Train a model first: `ringfence train --data FILE`, or see `ringfence demo`."
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
-def install(state: StateDirectory, parts: BundleParts, policy: Policy, now: datetime) -> Bundle:
-    """Write a trained bundle and its policy and make them the ones that are served from the next start on."""
-    staged = save_bundle(state.bundles / "new", parts, created_at=now)
-    directory = state.bundles / staged.version
-    if not directory.exists():
-        (state.bundles / "new").rename(directory)
-    bundle = load_bundle(directory, expect_features=NAMES)
-    save_policy(state.policy, policy)
-    pointer = _pointer(state)
-    staging = pointer.with_suffix(".new")
-    staging.write_text(bundle.version + "\n")
-    staging.replace(pointer)
-    return bundle
+class Served(NamedTuple):
+    """A model and the policy that goes with it."""
+
+    bundle: Bundle
+    policy: Policy
+
+
+def install(state: StateDirectory, parts: BundleParts, policy: Policy, now: datetime) -> tuple[Bundle, Alias]:
+    """Store a trained bundle with its policy; the first of a state directory is its champion, any other challenger.
+
+    Return the bundle and what it is now. A version that is there already keeps its policy, which somebody may have
+    edited, and a champion stays champion.
+    """
+    version = _store(state, parts, policy, now)
+
+    def enlist(before: Registry) -> Registry:
+        if before.champion is None:
+            return before.changed("champion", version, at=now, action="install", reason="first model")
+        if version in (before.champion, before.challenger):
+            return before
+        return before.changed("challenger", version, at=now, action="install", reason="trained")
+
+    after = change_registry(state, enlist)
+    return bundle_of(state, version), "champion" if after.champion == version else "challenger"
 
 
 def champion(state: StateDirectory) -> Bundle:
@@ -33,29 +54,96 @@ def champion(state: StateDirectory) -> Bundle:
     return bundle_of(state, champion_version(state))
 
 
+def policy(state: StateDirectory) -> Policy:
+    """Load the policy that is applied."""
+    return policy_of(state, champion_version(state))
+
+
+def served(state: StateDirectory, version: str | None = None) -> Served:
+    """Load a version, the champion if none is named, and its policy."""
+    version = version or champion_version(state)
+    return Served(bundle_of(state, version), policy_of(state, version))
+
+
 def bundle_of(state: StateDirectory, version: str) -> Bundle:
-    """Load one bundle by version."""
-    return load_bundle(state.bundles / version, expect_features=NAMES)
+    """Load one bundle by version; raises `BundleError` for one that is damaged, or that is another version's."""
+    directory = bundle_directory(state, version)
+    bundle = load_bundle(directory, expect_features=NAMES)
+    if bundle.version != version:
+        raise BundleError(
+            f"{directory} holds the bundle {bundle.version}.",
+            remedy="A bundle's directory has its version for a name: put each back into its own.",
+        )
+    return bundle
+
+
+def policy_of(state: StateDirectory, version: str) -> Policy:
+    """Load the policy of one version."""
+    return load_policy(policy_file(state, version))
+
+
+def bundle_directory(state: StateDirectory, version: str) -> Path:
+    """Directory of one version; raises `BundleError` for what can be no version."""
+    if not _PLAIN_NAME.fullmatch(version):
+        raise BundleError(f"{version!r} is not a model version.", remedy="`ringfence model list` shows them.")
+    return state.bundles / version
+
+
+def policy_file(state: StateDirectory, version: str) -> Path:
+    """File of one version's policy."""
+    return state.policies / f"{version}.json"
 
 
 def champion_version(state: StateDirectory) -> str:
     """Return the version of the bundle that is served."""
-    try:
-        version = _pointer(state).read_text().strip()
-    except FileNotFoundError:
-        raise StateError(f"There is no model in {state.path} yet.", remedy=_TRAIN) from None
-    if not version or "/" in version or version.startswith("."):
-        raise StateError(
-            f"{_pointer(state)} does not name a bundle.",
-            remedy=f"Write the name of one of the directories in {state.bundles} into it, or train again.",
+    version = read_registry(state).champion
+    if version is None:
+        raise StateError(f"There is no model in {state.path} yet.", remedy=_TRAIN)
+    return version
+
+
+def versions(state: StateDirectory) -> list[str]:
+    """Return the versions whose bundles are there, damaged or not, in order of their names."""
+    if not state.bundles.is_dir():
+        return []
+    return sorted(path.name for path in state.bundles.iterdir() if path.is_dir() and _PLAIN_NAME.fullmatch(path.name))
+
+
+def find_version(state: StateDirectory, name: str) -> str:
+    """Return the version that an alias or a version names; raises `ConfigurationError` when there is none."""
+    registry = read_registry(state)
+    version = {"champion": registry.champion, "challenger": registry.challenger}.get(name, name)
+    if version is None:
+        raise ConfigurationError(
+            f"There is no {name} in {state.path}.",
+            remedy="`ringfence train` makes a model; see `ringfence model list`.",
+        )
+    if version not in versions(state):
+        raise ConfigurationError(
+            f"There is no bundle {version} in {state.bundles}.", remedy="`ringfence model list` shows what is there."
         )
     return version
 
 
-def policy(state: StateDirectory) -> Policy:
-    """Load the policy that is applied."""
-    return load_policy(state.policy)
+def _store(state: StateDirectory, parts: BundleParts, policy: Policy, now: datetime) -> str:
+    staged = state.bundles / f".new-{secrets.token_hex(4)}"
+    with locked(state):
+        try:
+            version = save_bundle(staged, parts, created_at=now).version
+            if not _is_whole(state, version):
+                shutil.rmtree(state.bundles / version, ignore_errors=True)
+                staged.rename(state.bundles / version)
+                sync(state.bundles)
+            if not policy_file(state, version).exists():
+                save_policy(policy_file(state, version), policy)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+    return version
 
 
-def _pointer(state: StateDirectory) -> Path:
-    return state.bundles / "champion"
+def _is_whole(state: StateDirectory, version: str) -> bool:
+    try:
+        bundle_of(state, version).smoke_test()
+    except BundleError:
+        return False
+    return True

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from features.engine import FeatureEngine
 from features.errors import ConfigurationError
-from services.champion import champion, policy
+from services.champion import served
 from services.settings import Settings
 from services.state_directory import StateDirectory
 from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, TRANSACTIONS, Broker, Cluster
@@ -61,6 +61,6 @@ class Root:
 
     def scoring(self) -> Scoring:
         """Load the champion and its policy over the feature store."""
-        bundle, rules = champion(self.state), policy(self.state)
+        bundle, rules = served(self.state)
         timeout_s = self.settings.store_timeout_ms / 1000
         return Scoring(FeatureEngine(), self.feature_store(), bundle, rules, store_timeout_s=timeout_s)

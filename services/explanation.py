@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from features.label import Identifier
 from features.transaction import Transaction
-from models.decision import Verdict
+from models.decision import ScoredBy, Verdict
 from models.reasons import Reason
 from services import examples
 from streaming.explaining import Attribution, Explained
@@ -26,7 +26,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     ``attributions`` are in log-odds, largest absolute value first; with ``base`` they add up to ``log_odds``.
     ``reasons`` are what raised the score most, ``reason_codes`` the decision's own. ``recorded`` tells whether
     ``decision`` was made (true) or is what would be decided now (false). ``degraded`` names stages that fell back
-    when the features were computed.
+    when the features were computed, ``scored_by`` the part of the bundle that is explained here, its model or its
+    fallback. ``anomaly`` is the decision's; reasons that begin with UNLIKE_TRAINING are the anomaly score's, in bits.
     """
 
     transaction_id: str
@@ -41,6 +42,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     model_version: str
     policy_version: str
     degraded: tuple[str, ...]
+    scored_by: ScoredBy
+    anomaly: float | None
     event_time: datetime
     decided_at: datetime
 
@@ -61,6 +64,8 @@ def answer(explained: Explained, *, recorded: bool) -> Explanation:
         model_version=decision.model_version,
         policy_version=decision.policy_version,
         degraded=decision.degraded,
+        scored_by=decision.scored_by,
+        anomaly=decision.anomaly,
         event_time=decision.event_time,
         decided_at=decision.decided_at,
     )

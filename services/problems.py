@@ -84,6 +84,7 @@ STATUS_OF: dict[type[RingfenceError], int] = {
     errors.StoreUnavailable: 503,
     errors.BrokerUnavailable: 503,
     errors.LedgerUnavailable: 503,
+    errors.TrackingUnavailable: 503,
 }
 STATUS_OF_CODE = {"not_json": 400, "too_large": 413}
 
@@ -97,6 +98,7 @@ _DISCREET = {
     "store_unavailable": "The feature store does not answer.",
     "broker_unavailable": "The message broker does not answer.",
     "ledger_unavailable": "The ledger does not answer; nothing was decided.",
+    "tracking_unavailable": "The tracking of training runs does not answer.",
 }
 _TITLES = {
     "not_json": "Not JSON",

@@ -15,6 +15,7 @@ from services.auth import load_or_create_token
 from services.champion import bundle_of
 from services.composition import WORKER_GROUP, Root
 from services.explain_app import create_explain_app
+from services.model_watch import ModelWatch
 from services.score_app import create_score_app
 from services.serving import run
 from services.settings import Settings
@@ -43,13 +44,13 @@ def run_worker(root: Root) -> None:
         host=settings.host,
         port=settings.worker_port,
     )
-    broker = root.broker()
+    broker, scoring = root.broker(), _warm(root)
     root.topics(broker)
     worker = Worker(
         consumer=broker.consumer([TRANSACTIONS, LABELS], WORKER_GROUP),
         open_producer=broker.producer,
         ledger=root.ledger(),
-        scoring=_warm(root, metrics),
+        scoring=scoring,
         metrics=metrics,
         limits=WorkerLimits(batch=settings.batch, refuse_future=not settings.allow_past_and_future),
     )
@@ -58,10 +59,11 @@ def run_worker(root: Root) -> None:
     while not stop.is_set() and not worker.has_partitions:
         worker.step()
     waiting.clear()
-    metrics.ready(True)
-    log.info("working", bootstrap=root.bootstrap, port=operations.port)
-    worker.run(stop)
-    metrics.ready(False)
+    with ModelWatch(root.state, scoring, metrics):
+        metrics.ready(True)
+        log.info("working", bootstrap=root.bootstrap, port=operations.port)
+        worker.run(stop)
+        metrics.ready(False)
     worker.close()
     broker.close()
     operations.close()
@@ -71,7 +73,7 @@ def run_worker(root: Root) -> None:
 def run_score_service(root: Root) -> None:
     """Serve scores until SIGTERM; what was decided is handed to the worker, or kept in the ledger until it can be."""
     settings, metrics, token = _begin(root, "score")
-    scoring, ledger, broker = _warm(root, metrics), root.ledger(), root.broker()
+    scoring, ledger, broker = _warm(root), root.ledger(), root.broker()
     root.topics(broker)
     forwarder = Forwarder(ledger, broker.producer)
     forwarder.start()
@@ -83,7 +85,8 @@ def run_score_service(root: Root) -> None:
         list,
         refuse_future=not settings.allow_past_and_future,
     )
-    run(app, settings.host, settings.score_port)
+    with ModelWatch(root.state, scoring, metrics):
+        run(app, settings.host, settings.score_port)
     forwarder.close()
     scoring.close()
     ledger.close()
@@ -93,7 +96,7 @@ def run_score_service(root: Root) -> None:
 def run_explain_service(root: Root) -> None:
     """Serve explanations until SIGTERM."""
     settings, metrics, token = _begin(root, "explain")
-    scoring, ledger = _warm(root, metrics), root.ledger()
+    scoring, ledger = _warm(root), root.ledger()
 
     def bundle_for(version: str) -> Bundle | None:
         try:
@@ -109,7 +112,8 @@ def run_explain_service(root: Root) -> None:
         list,
         refuse_future=not settings.allow_past_and_future,
     )
-    run(app, settings.host, settings.explain_port)
+    with ModelWatch(root.state, scoring, metrics):
+        run(app, settings.host, settings.explain_port)
     scoring.close()
     ledger.close()
 
@@ -122,11 +126,9 @@ def _begin(root: Root, service: str) -> tuple[Settings, Metrics, str]:
     return root.settings, Metrics(), token
 
 
-def _warm(root: Root, metrics: Metrics) -> Scoring:
+def _warm(root: Root) -> Scoring:
     scoring = root.scoring()
     scoring.warm_up()
-    bundle = scoring.bundle
-    metrics.model(model_version=bundle.version, policy_version=scoring.policy.version, family=bundle.manifest.family)
     settle()
     return scoring
 

@@ -18,16 +18,21 @@ from models.scorer import Matrix
 from models.splits import Rows, mature_rows
 from models.train_report import content_hash
 from services.champion import champion, install, policy
+from services.registry import Alias
 from services.state_directory import StateDirectory
 from streaming.scoring import utc_now
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """What was done: ``bundle`` is the new version, or None where re-calibrating would not have helped."""
+    """What was done: ``bundle`` is the new version and ``alias`` what it is now.
+
+    Both are None where re-calibrating would not have helped.
+    """
 
     old: Bundle
     bundle: Bundle | None
+    alias: Alias | None
     result: Recalibrated
     since: pd.Timestamp
     rows: int
@@ -54,7 +59,7 @@ def recalibrate(
     fraud = table["is_fraud"].iloc[rows].to_numpy(dtype=bool)
     margin = old.model.scorer.margin(features[rows])
     result = recalibrated(old.model.calibration, margin, fraud, at_rows(inclusion_weights(table), rows))
-    bundle = None
+    bundle, alias = None, None
     if result.helps:
         parts = replace(
             parts_of(old),
@@ -63,8 +68,8 @@ def recalibrate(
             metrics=old.manifest.metrics
             | {"recalibration_before": _floats(result.before), "recalibration_after": _floats(result.after)},
         )
-        bundle = install(state, parts, policy(state), utc_now())
-    return Recalibration(old, bundle, result, first, len(rows), int(fraud.sum()))
+        bundle, alias = install(state, parts, policy(state), utc_now())
+    return Recalibration(old, bundle, alias, result, first, len(rows), int(fraud.sum()))
 
 
 def _summary(old: DataSummary, table: pd.DataFrame, features: Matrix, rows: Rows) -> DataSummary:

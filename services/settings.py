@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     ledger_url: SecretStr | None = Field(
         None, alias="LEDGER_URL", description="SQLAlchemy URL of the ledger; SQLite in the state directory when absent."
     )
+    tracking_uri: SecretStr | None = Field(
+        None,
+        alias="MLFLOW_TRACKING_URI",
+        description="MLflow server or database of training runs; SQLite in the state directory when absent.",
+    )
     host: str = Field("127.0.0.1", description="Address that services listen on.")
     score_port: int = Field(8080, ge=0, le=65535, description="Port of `serve score`; 0 takes a free one.")
     explain_port: int = Field(8081, ge=0, le=65535, description="Port of `serve explain`; 0 takes a free one.")
@@ -41,6 +46,9 @@ class Settings(BaseSettings):
     partitions: int = Field(3, ge=1, le=1024, description="Partitions of topics that do not exist yet.")
     batch: int = Field(64, ge=1, le=4096, description="Most records in one micro-batch.")
     store_timeout_ms: float = Field(50, gt=0, description="Share of the 100 ms that reading features may take.")
+    model_budget_ms: float = Field(
+        10, gt=0, description="Share of the 100 ms that a model may take; one that takes longer is not promoted."
+    )
     allow_past_and_future: bool = Field(
         False, description="Accept event times ahead of the clock, for replaying histories and simulations."
     )

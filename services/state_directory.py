@@ -2,8 +2,12 @@
 
 state.json      format of the directory; says that it is ours
 token           bearer token of the services, mode 600
-bundles/        model bundles by version, and `champion`, which names the one served
-policy.json     thresholds and the costs behind them
+bundles/        model bundles by version
+policies/       the policy of each version, <version>.json: thresholds and the costs behind them, to be edited by hand
+registry.json   which version is champion, which challenger, and every change of that
+cards/          a model card for each bundle, HTML
+mlflow.db       training runs and registered versions, unless a tracking URI is set
+mlflow-files/   files of the training runs, likewise
 feature-store/  Feast registry and, on SQLite, the online store
 backfill/       features of a back-filled history, unless --out names another place
 ledger.db       decisions and labels, unless a database URL is set
@@ -46,9 +50,29 @@ class StateDirectory:
         return self.path / "bundles"
 
     @property
-    def policy(self) -> Path:
-        """File that holds the policy."""
-        return self.path / "policy.json"
+    def policies(self) -> Path:
+        """Directory of policies, one a version."""
+        return self.path / "policies"
+
+    @property
+    def registry(self) -> Path:
+        """File that says which version is served, and how it came to be."""
+        return self.path / "registry.json"
+
+    @property
+    def cards(self) -> Path:
+        """Directory of model cards."""
+        return self.path / "cards"
+
+    @property
+    def runs(self) -> Path:
+        """File of the SQLite database of training runs."""
+        return self.path / "mlflow.db"
+
+    @property
+    def run_files(self) -> Path:
+        """Directory of the files of training runs."""
+        return self.path / "mlflow-files"
 
     @property
     def feature_store(self) -> Path:

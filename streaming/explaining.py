@@ -11,6 +11,7 @@ from features.catalogue import FEATURES
 from features.errors import BundleError, StateError
 from features.events import TransactionEvent
 from features.transaction import Transaction
+from models.anomaly import UNLIKE_TRAINING
 from models.bundle import Bundle
 from models.decision import Decision
 from models.reasons import Reason, reason_codes
@@ -83,12 +84,15 @@ class Explaining:
     def explain_now(self, transaction: Transaction) -> Explained:
         """Explain what the decision would be against the present feature states; nothing is recorded."""
         event = TransactionEvent(AFTER_EVERYTHING, transaction)
+        before = self._scoring.bundle
         [decision] = self._scoring.decide([event]).decisions
-        return explain(self._scoring.bundle, decision)
+        # The model may be swapped while this is decided.
+        return explain(before if before.version == decision.model_version else self._scoring.bundle, decision)
 
     def _bundle(self, version: str) -> Bundle | None:
-        if version == self.model_version:
-            return self._scoring.bundle
+        in_use = self._scoring.bundle
+        if version == in_use.version:
+            return in_use
         if self._other is None or self._other.version != version:
             try:
                 self._other = self._bundle_for(version)  # kept: questions about one period come together
@@ -99,26 +103,28 @@ class Explaining:
 
 
 def explain(bundle: Bundle, decision: Decision) -> Explained:
-    """Explain a decision by ``bundle``, from the features that it holds."""
+    """Explain a decision by the part of ``bundle`` that gave its score, from the features that it holds."""
     names = bundle.feature_names
-    if set(names) != decision.features.keys():
+    scorer = bundle.fallback if decision.scored_by == "fallback" else bundle
+    if set(names) != decision.features.keys() or scorer is None:
         raise _not_its_features(decision)
     values = [decision.features[name] for name in names]
     row = np.array([values], dtype=np.float32)  # None becomes NaN; scored values are float32, so nothing is rounded
-    explanation = bundle.explain(row)
-    if not math.isclose(float(bundle.score(row)[0]), decision.score, rel_tol=0, abs_tol=SCORE_TOLERANCE):
+    explanation = scorer.explain(row)
+    if not math.isclose(float(scorer.score(row)[0]), decision.score, rel_tol=0, abs_tol=SCORE_TOLERANCE):
         raise _not_its_features(decision)
     attributions = [
         Attribution(name, value, float(attribution), _MEANINGS.get(name, name.replace("_", " ")))
         for name, value, attribution in zip(names, values, explanation.attributions[0], strict=True)
     ]
+    unusual = bundle.anomaly if UNLIKE_TRAINING in decision.reason_codes else None
     attributions.sort(key=lambda item: -abs(item.attribution))
     return Explained(
         decision,
         base=float(explanation.base),
         log_odds=float(explanation.log_odds[0]),
         attributions=attributions,
-        reasons=reason_codes(explanation.attributions[0], row[0], names),
+        reasons=unusual.reasons(row[0]) if unusual else reason_codes(explanation.attributions[0], row[0], names),
     )
 
 

@@ -1,7 +1,9 @@
 """The use case that every transport shares: transactions in, decisions out.
 
 Feature states are read, folded and scored in one micro-batch. A store that does not answer in time never blocks a
-payment: its transactions are scored on what they carry themselves, marked ``degraded``, and never silently approved.
+payment: its transactions are scored by the bundle's fallback on what they carry themselves, marked ``degraded``, and
+never silently approved. Where one entity's state alone is unusable the model still scores: the other entities' features
+tell it more than the request tells the fallback.
 """
 
 import math
@@ -19,6 +21,7 @@ from features.events import Event, TransactionEvent
 from features.store import Entity, FeatureStore
 from models.bundle import Bundle
 from models.decision import Decision, Verdict
+from models.fallback import Fallback
 from models.policy import Policy
 from models.reasons import reason_codes
 from streaming.bounded_store import BoundedStore
@@ -46,7 +49,7 @@ class Scored:
 
 
 class Scoring:
-    """Scores micro-batches of events against one model bundle and one policy."""
+    """Scores micro-batches of events, each against one model bundle and its policy."""
 
     def __init__(
         self,
@@ -60,25 +63,31 @@ class Scoring:
     ) -> None:
         self._engine = engine
         self._store = BoundedStore(store, store_timeout_s)
-        self._bundle = bundle
-        self._policy = policy
+        self._serving = bundle, policy  # one reference, so that both change at once
         self._clock = clock
 
     @property
     def bundle(self) -> Bundle:
         """The model bundle in use."""
-        return self._bundle
+        return self._serving[0]
 
     @property
     def policy(self) -> Policy:
         """The decision policy in use."""
-        return self._policy
+        return self._serving[1]
+
+    def swap(self, bundle: Bundle, policy: Policy) -> None:
+        """Decide by another bundle and its policy from the next micro-batch on; safe in any thread.
+
+        A micro-batch being decided goes on with what it began with. The bundle comes loaded, checked and warm.
+        """
+        self._serving = bundle, policy
 
     def warm_up(self) -> None:
         """Compile the fold, open the store and score once, so that the first transaction pays for none of it."""
         self._engine.warm_up()
         self._store.warm_up()
-        self._bundle.smoke_test()
+        self.bundle.smoke_test()
 
     def decide(
         self, events: Sequence[Event], *, stage_ms: dict[str, float] | None = None, with_history: bool = True
@@ -92,6 +101,7 @@ class Scoring:
 
         """
         watch = Stopwatch(stage_ms)
+        bundle, policy = self._serving
         states = self._read(events) if with_history else None
         watch.lap("store_read")
         fold = self._engine.fold(events, states or {})
@@ -99,17 +109,23 @@ class Scoring:
         transactions = [event.transaction for event in events if isinstance(event, TransactionEvent)]
         if not transactions:
             return Scored([], fold.states if states is not None else None)
-        scores = self._bundle.score(fold.features)
-        watch.lap("model")
+        fallback = bundle.fallback if states is None else None
+        scorer = fallback or bundle
+        scores = scorer.score(fold.features)
         degraded = [
             (FEATURES_STAGE,) if states is None or any(flag.startswith("corrupt_state") for flag in flags) else ()
             for flags in fold.flags
         ]
-        verdicts: list[Verdict] = [
-            self._policy.decide(float(score), transaction.amount, missing)
-            for score, transaction, missing in zip(scores, transactions, degraded, strict=True)
-        ]
-        reasons = self._reasons(fold.features, verdicts)
+        anomalies = _anomalies(bundle, fold.features, degraded)
+        watch.lap("model")
+        verdicts: list[Verdict] = []
+        unusual: set[int] = set()  # rows that their anomaly alone sends to review
+        for row, (score, transaction) in enumerate(zip(scores.tolist(), transactions, strict=True)):
+            without = policy.decide(score, transaction.amount, degraded[row])
+            verdicts.append(policy.decide(score, transaction.amount, degraded[row], anomalies[row]))
+            if verdicts[row] != without:
+                unusual.add(row)
+        reasons = self._reasons(bundle, scorer, fold.features, verdicts, unusual)
         watch.lap("policy")
         decided_at = self._clock()
         decisions = [
@@ -118,11 +134,13 @@ class Scoring:
                 decision=verdicts[row],
                 score=float(scores[row]),
                 reason_codes=reasons[row] + ((LATE_EVENT,) if "too_late" in fold.flags[row] else ()),
-                model_version=self._bundle.version,
-                policy_version=self._policy.version,
+                model_version=bundle.version,
+                policy_version=policy.version,
                 features=named_features(self._engine.names, fold.features[row]),
                 stage_ms=watch.stage_ms,
                 degraded=degraded[row],
+                scored_by="fallback" if fallback else "model",
+                anomaly=anomalies[row],
                 event_time=transaction.event_time,
                 decided_at=decided_at,
             )
@@ -150,15 +168,25 @@ class Scoring:
         except StoreUnavailable:
             return None
 
-    def _reasons(self, features: NDArray[np.float32], verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
+    def _reasons(
+        self,
+        bundle: Bundle,
+        scorer: Bundle | Fallback,
+        features: NDArray[np.float32],
+        verdicts: Sequence[Verdict],
+        unusual: set[int],
+    ) -> list[tuple[str, ...]]:
         """Explain what is not approved; an approval needs no reasons, and attributions are dear."""
         reasons: list[tuple[str, ...]] = [()] * len(verdicts)
-        flagged = [row for row, verdict in enumerate(verdicts) if verdict != "approve"]
+        flagged = [row for row, verdict in enumerate(verdicts) if verdict != "approve" and row not in unusual]
         if flagged:
-            attributions = self._bundle.explain(features[flagged]).attributions
+            attributions = scorer.explain(features[flagged]).attributions
             for row, attribution in zip(flagged, attributions, strict=True):
                 found = reason_codes(attribution, features[row], self._engine.names)
                 reasons[row] = tuple(reason.code for reason in found)
+        if bundle.anomaly is not None:
+            for row in unusual:
+                reasons[row] = tuple(reason.code for reason in bundle.anomaly.reasons(features[row]))
         return reasons
 
 
@@ -186,3 +214,13 @@ def named_features(names: Sequence[str], row: NDArray[np.float32]) -> dict[str, 
         name: None if math.isnan(value) else value
         for name, value in zip(names, row.astype(float).tolist(), strict=True)
     }
+
+
+def _anomalies(
+    bundle: Bundle, features: NDArray[np.float32], degraded: Sequence[tuple[str, ...]]
+) -> list[float | None]:
+    """How unlike training each row is; None where features are missing, for that alone would look unusual."""
+    if bundle.anomaly is None or all(degraded):
+        return [None] * len(degraded)
+    found = bundle.anomaly.percentile(features).tolist()
+    return [None if missing else share for share, missing in zip(found, degraded, strict=True)]

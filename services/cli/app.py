@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import backfill, benchmark, data, demo, dlq, doctor, features, recalibrate, run
+from services.cli import backfill, benchmark, data, demo, dlq, doctor, evaluate, features, model, recalibrate, run
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 serve = typer.Typer(help="Start a REST service.", no_args_is_help=True)
 dead_letters = typer.Typer(help="List, show and replay what could not be scored.", no_args_is_help=True)
+models = typer.Typer(help="List, compare, promote and roll back models.", no_args_is_help=True)
 catalogue = typer.Typer(invoke_without_command=True)
 benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
@@ -20,7 +21,7 @@ for command in (
     demo.demo,
     data.simulate,
     data.train,
-    data.evaluate,
+    evaluate.evaluate,
     recalibrate.recalibrate,
     backfill.backfill,
     run.worker,
@@ -34,8 +35,16 @@ serve.command("explain")(run.serve_explain)
 dead_letters.command("list")(dlq.list_)
 dead_letters.command()(dlq.show)
 dead_letters.command()(dlq.replay)
+models.command("list")(model.list_)
+models.command()(model.show)
+models.command()(model.compare)
+models.command()(model.promote)
+models.command()(model.rollback)
 benchmarks.command()(benchmark.features)
+benchmarks.command()(benchmark.models)
+benchmarks.command()(benchmark.novelty)
 app.add_typer(serve, name="serve")
+app.add_typer(models, name="model")
 app.add_typer(dead_letters, name="dlq")
 catalogue.callback()(features.features)
 catalogue.command("list")(features.list_)

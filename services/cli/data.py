@@ -1,38 +1,31 @@
-"""Commands on data and models: simulate, train, evaluate."""
+"""Commands on data and models: simulate, train."""
 
+import shlex
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
 import typer
 
-from features.catalogue import NAMES
-from features.datasets.mapping import load_mapping
-from features.datasets.reader import ReadResult, read_table
-from features.replay import replay
-from models.evaluate import evaluate as evaluate_model
+from features.errors import RingfenceError
 from models.families import compare_families
-from models.fdh_protocol import evaluate_fdh
 from models.search_report import Bounds
-from services.champion import champion, policy
-from services.cli.options import JSON, STATE
-from services.cli.output import err, print_json, print_table, progress, steps
+from services.cli import gate
+from services.cli.options import DATA, JSON, MAPPING, SEED, STATE
+from services.cli.output import print_json, print_table, progress, say, steps
+from services.cli.table import read, simulated
 from services.cli.train_output import by_family, made_how
+from services.extras import INSTALL_TRAIN, has_train
+from services.promotion import promote as promote_model
 from services.settings import Settings
-from services.state_directory import open_state
-from services.training import before, train_and_install
+from services.state_directory import StateDirectory, open_state
+from services.training import Trained, train_and_install
 from streaming.simulator import Scenario
-from streaming.simulator import simulate as run_simulation
 from streaming.simulator.files import write
 
-DATA = Annotated[Path, typer.Option("--data", help="CSV or Parquet file of transactions.")]
-MAPPING = Annotated[
-    str, typer.Option("--mapping", help="Mapping file, or the name of a shipped one: simulator, fdh.", metavar="MAP")
-]
 TRIALS = 10  # a few minutes for 100,000 transactions on two cores
-SEED = Annotated[int, typer.Option("--seed", min=0, help="Same data and seed, same result.")]
 
 
 def simulate(
@@ -52,8 +45,7 @@ def simulate(
         fraud_rate=fraud_rate,
         **{name: value for name, value in options.items() if value is not None},  # type: ignore[arg-type]  # checked by Scenario
     )
-    with progress("simulating") as tell:
-        simulation = run_simulation(scenario, progress=tell)
+    simulation = simulated(scenario)
     write(simulation, out)
     frauds = simulation.truth.groupby("campaign").size().to_dict()
     result = {
@@ -84,19 +76,26 @@ def train(
     compare: Annotated[
         bool, typer.Option("--compare-families", help="Print what each model family reaches on the test window.")
     ] = False,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Ask the gate right away, on what lies after the training data.")
+    ] = False,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Record the run in MLflow.")] = True,
     state: STATE = None,
     as_json: JSON = False,
 ) -> None:
-    """Train a model on a file and make it the one that is served."""
-    directory = open_state(state or Settings().state)
-    table = read(data, mapping).table
+    """Train a model on a file: the first one is served, any other becomes the challenger.
+
+    A model card is written into the state directory, and the run is recorded in MLflow.
+    """
+    settings = Settings()
+    directory = open_state(state or settings.state)
+    table = read(data, mapping)
     as_of = pd.Timestamp(split, tz="UTC") if split else None
-    history = before(table, as_of) if as_of else table
     with steps() as bars:
         fold, fit, others = map(bars.step, ("computing features", "training", "comparing families"))
         trained = train_and_install(
             directory,
-            history,
+            table,  # rows after the split test the model, and have no other part in it
             as_of=as_of,
             seed=seed,
             bounds=Bounds(trials, search_minutes),
@@ -105,7 +104,7 @@ def train(
         )
         families = (
             compare_families(
-                history,
+                table,
                 trained.history.features,
                 trained.result,
                 seed=seed,
@@ -114,8 +113,14 @@ def train(
             if compare
             else ()
         )
+    report = None
+    if promote and trained.alias == "challenger":
+        report = gate.ask(directory, trained.bundle.version, table, data)
+        if report.passed:
+            promote_model(directory, report, reason="trained and passed the gate")
     result = {
         "model_version": trained.bundle.version,
+        "alias": "champion" if report and report.passed else trained.alias,
         "family": trained.bundle.manifest.family,
         **made_how(trained.result),
         "metrics": trained.bundle.manifest.metrics,
@@ -123,60 +128,47 @@ def train(
         "review_from": trained.policy.review,
         "decline_from": trained.policy.decline,
         "bundle": str(directory.bundles / trained.bundle.version),
+        "card": None,
+        "run": None,
     }
+    command = ["ringfence", "train", "--data", str(data), "--mapping", mapping, "--seed", str(seed)]
+    command += ["--trials", str(trials)] + (["--search-minutes", str(search_minutes)] if search_minutes else [])
+    command += ["--split", f"{split:%Y-%m-%dT%H:%M:%S}"] if split else []
+    if has_train():
+        result |= _document(directory, trained, table, seed, shlex.join(command), settings if track else None)
+    else:
+        say(f"Neither tracked nor described in a card: the extra `train` is not installed. {INSTALL_TRAIN}")
     if as_json:
-        print_json(result | ({"families": [asdict(row) for row in families]} if compare else {}))
+        shown = {"families": [asdict(row) for row in families]} if compare else {}
+        print_json(result | shown | ({"gate": report} if report else {}))
         return
     if compare:
         print_table("Families on the test window", by_family(families))
     print_table("Trained and installed", result)
+    if report:
+        gate.show(report)
 
 
-def evaluate(
-    data: DATA,
-    mapping: Annotated[
-        str | None, typer.Option("--mapping", help="Mapping file or shipped name.", metavar="MAP")
-    ] = None,
-    since: Annotated[
-        datetime | None,
-        typer.Option("--since", help="First event time to score (UTC); after the training data if absent."),
-    ] = None,
-    protocol: Annotated[
-        str | None, typer.Option("--protocol", help="fdh: the Handbook's chapter-3 split, which trains its own model.")
-    ] = None,
-    state: STATE = None,
-    as_json: JSON = False,
-) -> None:
-    """Measure the served model on later data, at the data's own fraud rate."""
-    if protocol not in (None, "fdh"):
-        raise typer.BadParameter("the only protocol is fdh", param_hint="--protocol")
-    table = read(data, mapping or protocol or "simulator").table
-    with progress("computing features") as tell:
-        features = replay(table, progress=tell).features
-    if protocol == "fdh":
-        with progress("training on the Handbook's week") as tell:
-            result: dict[str, Any] = dict(
-                evaluate_fdh(table, features, names=NAMES, progress=lambda _, share: tell(round(share * 100), 100))
-            )
-    else:
-        directory = open_state(state or Settings().state)
-        bundle = champion(directory)
-        first = pd.Timestamp(since, tz="UTC") if since else pd.Timestamp(bundle.manifest.data.end)
-        rows = ((table["event_time"] >= first) & table["is_fraud"].notna()).to_numpy()
-        figures = evaluate_model(bundle, table[rows].reset_index(drop=True), features[rows], policy(directory))
-        result = {"model_version": bundle.version, "since": str(first), **figures}
-    print_json(result) if as_json else print_table("Evaluated", result)
+def _document(
+    state: StateDirectory, trained: Trained, table: pd.DataFrame, seed: int, command: str, settings: Settings | None
+) -> dict[str, str]:
+    """Write the card of a model that is installed already, and record the run unless ``settings`` is None.
 
+    What fails here is told and does not undo the training.
+    """
+    from services.reporting import report_training  # noqa: PLC0415 the extra `train` only
+    from services.tracking import open_tracking  # noqa: PLC0415 likewise
 
-def read(data: Path, mapping: str) -> ReadResult:
-    """Read a data set through its mapping and say how many rows were set aside."""
-    with progress(f"reading {data.name}") as tell:
-        result = read_table(data, load_mapping(mapping), rejects=data_rejects(data), progress=tell)
-    if result.rejected:
-        err.print(f"{result.rejected:,} of {result.rows:,} rows set aside in {result.rejects_path}: {result.reasons}")
-    return result
-
-
-def data_rejects(data: Path) -> Path:
-    """Rejected rows go to the working directory, since a data set's own folder may be read-only."""
-    return Path.cwd() / f"{data.stem}.rejects.jsonl"
+    done: dict[str, str] = {}
+    try:
+        with steps() as bars:
+            measure = bars.step("measuring for the card")
+            path, record = report_training(state, trained, table, seed=seed, command=command, progress=measure)
+        done["card"] = str(path)
+        if settings is not None:
+            uri = settings.tracking_uri.get_secret_value() if settings.tracking_uri else None
+            with progress("recording the run"):
+                done["run"] = open_tracking(state, uri).record(record).run_id
+    except RingfenceError as error:
+        say(f"The model is installed, but {'not tracked' if done else 'has no card'}: {error}")
+    return done

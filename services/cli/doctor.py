@@ -70,8 +70,13 @@ def examine(state: Path | None = None) -> list[Finding]:
 def _bundle(root: Root) -> str:
     bundle = champion(root.state)
     bundle.smoke_test()
+    companions = " and ".join(
+        f"{'with' if companion else 'without'} {name}"
+        for name, companion in (("anomaly score", bundle.anomaly), ("fallback", bundle.fallback))
+    )
     return (
-        f"{bundle.manifest.family} {bundle.version}, {len(bundle.feature_names)} features, hashes and smoke test right"
+        f"{bundle.manifest.family} {bundle.version}, {len(bundle.feature_names)} features, {companions}, "
+        "hashes and smoke test right"
     )
 
 

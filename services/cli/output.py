@@ -18,15 +18,21 @@ def print_json(result: Any) -> None:
     out.print(msgspec.json.encode(result).decode(), markup=False, highlight=False, soft_wrap=True)
 
 
+def say(text: str) -> None:
+    """Print a line of prose on stderr as it is, whatever brackets and quotes it holds."""
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_table(title: str, result: dict[str, Any]) -> None:
     """Print names and values for a person."""
     table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in result.items():
-        table.add_row(name.replace("_", " "), _shown(value))
+        table.add_row(name.replace("_", " "), shown(value))
     out.print(table)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as a person reads it."""
     if isinstance(value, float):
         return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.1f}"
     if isinstance(value, bool) or value is None:
@@ -34,9 +40,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_shown(item)}" for key, item in value.items())
+        return ", ".join(f"{key} {shown(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_shown(item) for item in value)
+        return ", ".join(shown(item) for item in value)
     return str(value)
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 import typer
 
 from models.calibration import kind_of
-from services.cli.data import DATA, MAPPING, read
-from services.cli.options import JSON, STATE
+from services.cli.options import DATA, JSON, MAPPING, STATE
 from services.cli.output import print_json, print_table, progress
+from services.cli.table import read
 from services.recalibration import Recalibration
 from services.recalibration import recalibrate as run_recalibration
 from services.settings import Settings
@@ -26,9 +26,9 @@ def recalibrate(
     state: STATE = None,
     as_json: JSON = False,
 ) -> None:
-    """Fit the served model's calibration to recent labels: the same trees, a new version. The policy stays."""
+    """Fit the champion's calibration to recent labels: the same trees, a new version, the challenger."""
     directory = open_state(state or Settings().state, create=False)
-    table = read(data, mapping).table
+    table = read(data, mapping)
     with progress("computing features") as tell:
         done = run_recalibration(
             directory, table, since=pd.Timestamp(since, tz="UTC") if since else None, progress=tell
@@ -44,7 +44,8 @@ def report(done: Recalibration) -> dict[str, Any]:
     return {
         "installed": done.bundle is not None,
         "model_version": (done.bundle or done.old).version,
-        "replaces": done.old.version if done.bundle else None,
+        "alias": done.alias,
+        "champion": done.old.version,
         "rule": done.result.rule,
         "calibration": kind_of(done.result.calibration),
         "since": str(done.since),

@@ -1,4 +1,7 @@
+import dataclasses
 import json
+import re
+import shutil
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,9 +14,13 @@ from models.bundle import load_bundle
 from models.bundle_writer import BundleParts, save_bundle
 from models.calibrated_model import CalibratedModel
 from models.calibration import Platt
+from models.companion_fitting import fit_companions
+from models.companions import Companions
 from models.manifest import DataSummary
+from models.splits import time_split
 
 CREATED = datetime(2030, 3, 1, tzinfo=UTC)
+WATCHING = ("amount", "speed_kmh", "card_burst_count_10m", "noise", "often_missing")
 
 
 @pytest.fixture
@@ -77,7 +84,7 @@ def test_failed_save_leaves_the_old_bundle(saved, parts, names, tmp_path, monkey
     def no_space(_path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(bundle_writer, "_sync", no_space)
+    monkeypatch.setattr(bundle_writer, "sync", no_space)
     with pytest.raises(OSError, match="No space"):
         save_bundle(tmp_path / "model", parts, created_at=CREATED)
     assert load_bundle(tmp_path / "model", expect_features=names).version == saved.version
@@ -179,3 +186,70 @@ def test_smoke_test_notices_other_scores(saved, tmp_path):
     reseal(tmp_path / "model", calibration=Platt(0.9, -0.31))
     with pytest.raises(BundleError, match="failed its smoke test: 8 of 8"):
         load_bundle(tmp_path / "model", expect_features=None).smoke_test()
+
+
+@pytest.fixture(scope="module")
+def accompanied(data, scorers, tmp_path_factory):
+    """A bundle with both companions, and its directory."""
+    table, features = data
+    model, fraud = CalibratedModel(scorers["lightgbm"], Platt(0.9, -0.3)), table["is_fraud"].to_numpy(dtype=bool)
+    companions = fit_companions(model, features, fraud, WATCHING, time_split(table))
+    summary = DataSummary(start=CREATED, end=CREATED, as_of=CREATED, rows=10, frauds=2, sha256="0" * 64)
+    parts = BundleParts(model, WATCHING, summary, {}, features[:8], companions)
+    directory = tmp_path_factory.mktemp("bundles") / "model"
+    return parts, save_bundle(directory, parts, created_at=CREATED), directory
+
+
+@pytest.fixture
+def copied(accompanied, tmp_path):
+    return shutil.copytree(accompanied[2], tmp_path / "model")
+
+
+def test_companions_come_back_as_they_were_saved(accompanied, rows):
+    parts, bundle, directory = accompanied
+    loaded = load_bundle(directory, expect_features=WATCHING)
+    loaded.smoke_test()
+    np.testing.assert_array_equal(loaded.anomaly.percentile(rows), parts.companions.anomaly.percentile(rows))
+    np.testing.assert_array_equal(loaded.fallback.score(rows), parts.companions.fallback.score(rows))
+    assert set(bundle.manifest.files) == {"model.txt", "probes.json", "anomaly.json", "fallback.json", "fallback.txt"}
+
+
+def test_a_bundle_without_companions_is_another_version_and_loads(accompanied, tmp_path):
+    parts, bundle, _ = accompanied
+    alone = save_bundle(tmp_path / "alone", dataclasses.replace(parts, companions=Companions()), created_at=CREATED)
+    assert (alone.anomaly, alone.fallback) == (None, None)
+    assert alone.version != bundle.version
+    alone.smoke_test()
+
+
+@pytest.mark.parametrize("name", ["anomaly.json", "fallback.json", "fallback.txt"])
+@pytest.mark.parametrize("damage", ["flipped", "deleted"])
+def test_a_damaged_companion_is_refused_by_name(copied, name, damage):
+    path = copied / name
+    content = path.read_bytes()
+    path.write_bytes(content[:50] + bytes([content[50] ^ 1]) + content[51:]) if damage == "flipped" else path.unlink()
+    with pytest.raises(BundleError, match=re.escape(name)):
+        load_bundle(copied, expect_features=WATCHING)
+
+
+def test_half_a_companion_is_refused(accompanied, copied):
+    files = {name: sha256 for name, sha256 in accompanied[1].manifest.files.items() if name != "fallback.txt"}
+    reseal(copied, files=files)
+    with pytest.raises(BundleError, match=r"lists .*fallback\.json"):
+        load_bundle(copied, expect_features=WATCHING)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("anomaly.json", b'"percentiles":[', b'"percentiles":[0.5,', "anomaly score"),
+        ("fallback.json", b'"log_odds":[', b'"log_odds":[0.5,', "fallback"),
+        ("fallback.json", b'"intercept":', b'"intercept":1', "fallback"),
+    ],
+)
+def test_the_smoke_test_covers_the_companions(accompanied, copied, name, old, new, said):
+    content = (copied / name).read_bytes().replace(old, new)
+    (copied / name).write_bytes(content)
+    reseal(copied, files=accompanied[1].manifest.files | {name: bundle_writer.sha256_hex(content)})
+    with pytest.raises(BundleError, match=f"its {said} scored probes differently"):
+        load_bundle(copied, expect_features=WATCHING).smoke_test()

@@ -6,6 +6,7 @@ from features.errors import DataError
 from models import metrics
 from models.evaluate import evaluate
 from models.policy import Costs, Policy
+from models.policy_choice import cost
 
 
 class ByColumn:
@@ -74,3 +75,27 @@ def test_unusable_data_is_refused(data):
         evaluate(ByColumn(), table.assign(is_fraud=pd.array([0] * len(table), dtype="Int8")), features)
     with pytest.raises(DataError, match="feature rows"):
         evaluate(ByColumn(), table, features[:-1])
+
+
+def test_money_and_cards_are_those_of_their_own_metrics(data):
+    table, features = data
+    costs = Costs(review_cost=2.0, catch_rate=0.5)
+    policy = Policy(review=0.8, decline=0.9, costs=costs)
+    report = evaluate(ByColumn(), table, features, policy, resamples=20)
+    fraud, score, amount = table["is_fraud"].to_numpy(dtype=bool), ByColumn().score(features), table["amount"]
+    verdicts = np.select([score >= 0.9, score >= 0.8], ["decline", "review"], "approve")
+    saved = amount[fraud].sum() - cost(verdicts, amount, fraud, costs)
+    assert report["money_saved"] == pytest.approx(saved)
+    assert report["money_saved_per_1000"] == pytest.approx(saved / len(table) * 1000)
+    days = table["event_time"].dt.floor("D")
+    assert report["card_precision_at_100"] == metrics.card_precision_at_k(days, table["card_id"], score, fraud)
+    for name in (
+        "money_saved",
+        "money_saved_per_1000",
+        "value_detection_rate",
+        "card_precision_at_100",
+        "brier",
+        "ece",
+    ):
+        low, high = report[f"{name}_interval"]
+        assert low < high

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from features.errors import DataError
 from models import metrics
@@ -102,3 +103,45 @@ def test_one_class_is_refused(metric, truth):
 def test_nan_scores_are_refused():
     with pytest.raises(DataError, match="NaN"):
         metrics.auc([0, 1], [0.1, np.nan])
+
+
+@pytest.fixture
+def tied():
+    random = np.random.default_rng(5)
+    scores = random.integers(0, 12, 300) / 12
+    return random.random(300) < scores**2, scores
+
+
+def test_auc_agrees_with_all_pairs_and_with_scikit_learn(tied):
+    fraud, scores = tied
+    pairs = [(f > g) + 0.5 * (f == g) for f in scores[fraud] for g in scores[~fraud]]
+    assert metrics.auc(fraud, scores) == pytest.approx(np.mean(pairs))
+    assert metrics.auc(fraud, scores) == pytest.approx(roc_auc_score(fraud, scores))
+
+
+def test_average_precision_agrees_with_every_threshold_and_with_scikit_learn(tied):
+    fraud, scores = tied
+    total = recall = 0.0
+    for threshold in sorted(set(scores), reverse=True):
+        flagged = scores >= threshold
+        gained = fraud[flagged].sum() / fraud.sum()
+        total += (gained - recall) * fraud[flagged].mean()
+        recall = gained
+    assert metrics.average_precision(fraud, scores) == pytest.approx(total)
+    assert metrics.average_precision(fraud, scores) == pytest.approx(average_precision_score(fraud, scores))
+
+
+def test_weights_stand_for_repeated_rows_in_every_metric(tied):
+    fraud, scores = tied
+    copies = np.random.default_rng(6).integers(0, 4, len(scores))
+    many = np.repeat(np.arange(len(scores)), copies)
+    amounts, flagged = scores * 100 + 1, scores > 0.5
+    assert metrics.brier(fraud, scores, copies) == pytest.approx(metrics.brier(fraud[many], scores[many]))
+    assert metrics.auc(fraud, scores, copies) == pytest.approx(metrics.auc(fraud[many], scores[many]))
+    assert metrics.value_detection_rate(fraud, amounts, flagged, copies) == pytest.approx(
+        metrics.value_detection_rate(fraud[many], amounts[many], flagged[many])
+    )
+    # One bin: the bins of a resample are those of the sample, so only there both must agree.
+    assert metrics.expected_calibration_error(fraud, scores, 1, copies) == pytest.approx(
+        metrics.expected_calibration_error(fraud[many], scores[many], 1)
+    )

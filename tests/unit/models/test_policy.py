@@ -40,6 +40,14 @@ def test_large_amounts_are_reviewed_where_the_policy_says_so():
     assert policy.decide(0.01, 5000) == "review"
 
 
+@pytest.mark.parametrize(("anomaly", "verdict"), [(0.999, "review"), (0.9989, "approve"), (None, "approve")])
+def test_unusual_payments_are_reviewed_where_the_policy_says_so(anomaly, verdict):
+    policy = msgspec.structs.replace(POLICY, anomaly_review=0.999)
+    assert policy.decide(0.01, 10, anomaly=anomaly) == verdict
+    assert policy.decide(0.7, 10, anomaly=anomaly) == "decline"
+    assert POLICY.decide(0.01, 10, anomaly=anomaly) == "approve"
+
+
 @given(low=st.floats(0, 1), high=st.floats(0, 1), amount=st.floats(0.01, 1e9))
 def test_higher_scores_are_never_treated_more_kindly(low, high, amount):
     severity = ["approve", "review", "decline"]
@@ -60,6 +68,11 @@ def test_version_tells_rules_apart():
     renumbered = msgspec.structs.replace(POLICY, number=2)
     assert stricter.version != POLICY.version
     assert renumbered.version == "2-" + POLICY.version.split("-")[1]
+    assert msgspec.structs.replace(POLICY, anomaly_review=0.999).version != POLICY.version
+
+
+def test_a_policy_file_of_before_the_anomaly_rule_keeps_its_version():
+    assert POLICY.version == "1-6387be65"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +85,9 @@ def test_version_tells_rules_apart():
         {"review": 0.1, "decline": 1.2},
         {"review": 0.1, "decline": 0.6, "review_amount": -1.0},
         {"review": 0.1, "decline": 0.6, "review_amount": math.nan},
+        {"review": 0.1, "decline": 0.6, "anomaly_review": 0.0},
+        {"review": 0.1, "decline": 0.6, "anomaly_review": 1.1},
+        {"review": 0.1, "decline": 0.6, "anomaly_review": math.nan},
     ],
 )
 def test_nonsense_is_refused(values):

@@ -5,7 +5,7 @@ import pytest
 
 from features.errors import DataError
 from models.policy import Costs, Policy
-from models.policy_choice import choose_policy, cost
+from models.policy_choice import choose_policy, cost, with_anomaly_review
 
 COSTS = Costs(fraud_loss_share=1.0, review_cost=4.0, catch_rate=0.75, false_decline_cost=20.0)
 
@@ -63,6 +63,26 @@ def test_no_fraud_touches_nobody():
 def test_nonsense_is_refused(score, amount, fraud):
     with pytest.raises(DataError):
         choose_policy(score, amount, fraud, COSTS)
+
+
+def test_the_anomaly_rule_stays_inside_its_budget_and_uses_it():
+    random = np.random.default_rng(5)
+    score, amount = random.random(5000), np.full(5000, 10.0)
+    unusual = random.integers(0, 2000, 5000) / 2000  # with ties
+    policy = Policy(review=0.6, decline=0.9, costs=COSTS)
+    chosen = with_anomaly_review(policy, score, amount, unusual, budget=0.01)
+
+    def added(threshold):
+        return np.count_nonzero((score < 0.6) & (unusual >= threshold))
+
+    lower = unusual[(score < 0.6) & (unusual < chosen.anomaly_review)].max()
+    assert added(chosen.anomaly_review) <= 50 < added(lower)
+    assert (chosen.review, chosen.decline) == (0.6, 0.9)
+
+
+def test_a_budget_too_small_for_anyone_leaves_what_is_beyond_the_window():
+    policy = Policy(review=0.6, decline=0.9, costs=COSTS)
+    assert with_anomaly_review(policy, [0.1] * 50, [10.0] * 50, [0.5] * 50).anomaly_review == 1.0
 
 
 def test_weights_stand_for_repeated_rows():

@@ -21,6 +21,8 @@ def test_decisions_and_labels_start_at_zero(metrics: Metrics, registry: Collecto
     for source in ("chargeback", "analyst", "customer"):
         assert registry.get_sample_value("fraud_labels_total", {"source": source}) == 0
     assert registry.get_sample_value("fraud_duplicates_total") == 0
+    for outcome in ("swapped", "refused"):
+        assert registry.get_sample_value("fraud_model_swaps_total", {"outcome": outcome}) == 0
 
 
 def test_each_event_is_counted_under_its_label(metrics: Metrics, registry: CollectorRegistry) -> None:
@@ -31,6 +33,9 @@ def test_each_event_is_counted_under_its_label(metrics: Metrics, registry: Colle
     metrics.labels("analyst", 4)
     metrics.degraded("features", 5)
     metrics.feature_state_error("read")
+    metrics.model_swap("refused")
+    metrics.fallback(6)
+    metrics.anomaly_reviews(7)
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
@@ -43,6 +48,9 @@ def test_each_event_is_counted_under_its_label(metrics: Metrics, registry: Colle
     assert value("fraud_labels_total", source="analyst") == 4
     assert value("fraud_degraded_decisions_total", stage="features") == 5
     assert value("fraud_feature_state_errors_total", kind="read") == 1
+    assert value("fraud_model_swaps_total", outcome="refused") == 1
+    assert value("fraud_fallback_decisions_total") == 6
+    assert value("fraud_anomaly_reviews_total") == 7
 
 
 def test_times_are_in_seconds_whatever_they_come_in(metrics: Metrics, registry: CollectorRegistry) -> None:
@@ -77,7 +85,9 @@ def test_lag_of_positions_that_went_elsewhere_disappears(metrics: Metrics, regis
 def test_only_the_model_in_use_is_shown(metrics: Metrics, registry: CollectorRegistry) -> None:
     metrics.model(model_version="m1", policy_version="p1", family="lightgbm")
     metrics.model(model_version="m2", policy_version="p1", family="xgboost")
-    shown = [sample.labels for family in registry.collect() for sample in family.samples if "model" in sample.name]
+    shown = [
+        sample.labels for family in registry.collect() for sample in family.samples if sample.name == "fraud_model_info"
+    ]
     assert shown == [{"model_version": "m2", "policy_version": "p1", "family": "xgboost"}]
 
 
@@ -95,7 +105,7 @@ def test_readiness_and_requests(metrics: Metrics, registry: CollectorRegistry) -
 
 def test_names_follow_the_convention_and_labels_identify_nobody(metrics: Metrics, registry: CollectorRegistry) -> None:
     families = list(registry.collect())
-    assert len(families) == 16
+    assert len(families) == 19
     for family in families:
         assert family.name.startswith("fraud_")
         assert family.documentation

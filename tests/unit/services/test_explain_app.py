@@ -13,7 +13,7 @@ from features.events import TransactionEvent
 from services.explanation import EXAMPLE
 from streaming.explaining import Explaining, explain
 from streaming.ledger import LedgerBatch, Recorded
-from tests.fakes import FakeBundle
+from tests.fakes import FakeBundle, fake_policy
 from tests.unit.services.test_score_app import check_problem
 from tests.unit.services.worlds import CARD_NUMBER, World, payment
 
@@ -125,6 +125,30 @@ def test_a_decision_of_another_model_that_is_gone_is_a_conflict_that_names_both(
     body = check_problem(world.explain.post("/v1/explain", json={"transaction_id": "t2"}), 409, "other_model")
     assert "fake-0" in body["detail"]
     assert "fake-1" in body["detail"]
+
+
+def test_decisions_from_before_a_swap_and_from_after_it_are_explained_by_their_own_models():
+    world = World(bundle=FakeBundle("old"), bundles=[FakeBundle("old")])
+    before = world.score.post("/v1/score", json=payment(1, amount=500.0)).json()
+    world.scoring.swap(FakeBundle("new"), fake_policy())
+    after = world.score.post("/v1/score", json=payment(2, amount=500.0)).json()
+    for decision, version in ((before, "old"), (after, "new")):
+        body = world.explain.post("/v1/explain", json={"transaction_id": decision["transaction_id"]}).json()
+        check_sums(body)
+        assert body["model_version"] == decision["model_version"] == version
+        assert body["score"] == decision["score"]
+
+
+def test_a_swap_while_a_transaction_is_decided_does_not_mix_its_explanation():
+    class Swapping(FakeBundle):
+        def score(self, features):
+            world.scoring.swap(FakeBundle("new"), fake_policy())
+            return super().score(features)
+
+    world = World(bundle=Swapping("old"))
+    body = world.explain.post("/v1/explain", json={"transaction": payment(1, amount=500.0)}).json()
+    check_sums(body)
+    assert body["model_version"] == "old"
 
 
 def test_other_bundles_are_loaded_once_in_a_row_and_a_damaged_one_counts_as_gone(world):

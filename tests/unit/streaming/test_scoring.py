@@ -3,15 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 
+import msgspec
 import numpy as np
 import pytest
 
+from features.catalogue import NAMES
 from features.engine import FeatureEngine
-from features.errors import StoreUnavailable
+from features.errors import StateError, StoreUnavailable
 from features.events import TransactionEvent
 from features.stores.memory import MemoryStore
 from features.transaction import Transaction
+from models.anomaly import UNLIKE_TRAINING, Anomaly, AnomalyTables
 from streaming.bounded_store import BoundedStore
+from streaming.explaining import explain
 from streaming.scoring import LATE_EVENT, Scoring, named_features
 from tests.fakes import FakeBundle, fake_policy
 
@@ -36,8 +40,27 @@ def decide(scoring, *payments):
     return scored.decisions
 
 
-def new_scoring(store, **options):
-    return Scoring(ENGINE, store, FakeBundle(), fake_policy(), clock=lambda: NOW, **options)
+def new_scoring(store, bundle=None, policy=None, **options):
+    return Scoring(ENGINE, store, bundle or FakeBundle(), policy or fake_policy(), clock=lambda: NOW, **options)
+
+
+class Fallback(FakeBundle):
+    """Scores high enough for a review, unlike the model on the same features."""
+
+    def log_odds(self, features):
+        return super().log_odds(features) + 3.0
+
+
+class AwayStore(MemoryStore):
+    def read(self, keys):
+        raise StoreUnavailable("away")
+
+
+def watching(threshold=0.9):
+    """An anomaly score that knows bursts of up to two payments, and a policy that reviews from ``threshold`` up."""
+    tables = AnomalyTables(features=("card_burst_count_10m",), knots=[[1.0, 3.0]], less_unusual=[0.0, 0.5, 1.0])
+    policy = msgspec.structs.replace(fake_policy(), anomaly_review=threshold)
+    return Anomaly(tables, NAMES), policy
 
 
 class SlowStore(MemoryStore):
@@ -103,3 +126,77 @@ def test_what_is_not_approved_says_why():
 
 def test_features_are_named_and_missing_ones_null():
     assert named_features(["a", "b"], np.array([1.5, np.nan], np.float32)) == {"a": 1.5, "b": None}
+
+
+class SwappingBundle(FakeBundle):
+    """Has ``scoring`` swapped for another model in the middle of a micro-batch."""
+
+    def score(self, features):
+        self.scoring.swap(FakeBundle("new"), fake_policy(review=0.9, decline=0.95))
+        return super().score(features)
+
+
+def test_a_micro_batch_goes_on_with_the_model_and_policy_it_began_with():
+    bundle = SwappingBundle("old")
+    scoring = bundle.scoring = Scoring(ENGINE, MemoryStore(), bundle, fake_policy(), clock=lambda: NOW)
+    before = decide(scoring, payment(0), payment(1))
+    after = decide(scoring, payment(2))
+    assert [(d.model_version, d.policy_version) for d in before] == [("old", fake_policy().version)] * 2
+    assert after[0].model_version == scoring.bundle.version == "new"
+    assert after[0].policy_version == scoring.policy.version == fake_policy(review=0.9, decline=0.95).version
+
+
+def test_without_the_store_the_fallback_scores_and_explains():
+    bundle = FakeBundle(fallback=Fallback())
+    (away,) = decide(new_scoring(AwayStore(), bundle), payment(0))
+    (there,) = decide(new_scoring(MemoryStore(), bundle), payment(0))
+    assert (away.scored_by, away.degraded, away.decision) == ("fallback", ("features",), "review")
+    assert (there.scored_by, there.degraded) == ("model", ())
+    assert away.score > there.score
+    assert away.model_version == there.model_version
+    explained = explain(bundle, away)
+    assert 1 / (1 + np.exp(-explained.log_odds)) == pytest.approx(away.score)
+    with pytest.raises(StateError, match="do not give its score"):
+        explain(FakeBundle(), away)
+
+
+def test_without_the_store_and_without_a_fallback_the_model_scores_on_defaults():
+    (decision,) = decide(new_scoring(AwayStore()), payment(0))
+    assert (decision.scored_by, decision.degraded, decision.decision) == ("model", ("features",), "review")
+
+
+def test_one_unusable_state_leaves_the_model_in_place():
+    store = MemoryStore()
+    store.write({"card": {"card": b"garbage"}}, NOW)
+    anomaly, policy = watching(threshold=0.001)
+    bundle = FakeBundle(fallback=Fallback(), anomaly=anomaly)
+    damaged, other = decide(new_scoring(store, bundle, policy), payment(0), payment(1, card_id="other"))
+    assert (damaged.scored_by, damaged.degraded, damaged.anomaly) == ("model", ("features",), None)
+    assert (other.scored_by, other.degraded, other.anomaly) == ("model", (), 0.0)
+
+
+def test_a_payment_unlike_training_is_reviewed_for_that_alone_and_says_so():
+    anomaly, policy = watching()
+    bundle = FakeBundle(anomaly=anomaly)
+    burst = [payment(0, transaction_id=f"t{n}", event_time=NOW + timedelta(seconds=n)) for n in range(4)]
+    decided = decide(new_scoring(MemoryStore(), bundle, policy), *burst)
+    assert [decision.anomaly for decision in decided] == [0.0, 0.5, 0.5, 1.0]
+    assert [decision.decision for decision in decided] == ["approve", "approve", "approve", "review"]
+    assert decided[3].reason_codes == (UNLIKE_TRAINING, "CARD_BURST_COUNT_10M")
+    assert [reason.code for reason in explain(bundle, decided[3]).reasons] == list(decided[3].reason_codes)
+
+
+def test_an_unusual_payment_that_is_suspicious_anyway_keeps_the_reasons_of_its_score():
+    anomaly, policy = watching()
+    burst = [payment(0, transaction_id=f"t{n}", event_time=NOW + timedelta(seconds=n)) for n in range(3)]
+    dear = payment(0, transaction_id="dear", event_time=NOW + timedelta(seconds=3), amount=5000.0)
+    *_, last = decide(new_scoring(MemoryStore(), FakeBundle(anomaly=anomaly), policy), *burst, dear)
+    assert (last.anomaly, last.decision) == (1.0, "decline")
+    assert UNLIKE_TRAINING not in last.reason_codes
+
+
+def test_without_the_store_nothing_is_called_unusual():
+    anomaly, policy = watching(threshold=0.001)
+    (decision,) = decide(new_scoring(AwayStore(), FakeBundle(anomaly=anomaly), policy), payment(0))
+    assert decision.anomaly is None
+    assert UNLIKE_TRAINING not in decision.reason_codes
