@@ -67,8 +67,9 @@ def train(
     ] = None,
     seed: SEED = 0,
     trials: Annotated[
-        int, typer.Option("--trials", min=0, help="Sets of parameters to try for each family; 0: the recipe's own.")
-    ] = TRIALS,
+        int | None,
+        typer.Option("--trials", min=0, help=f"Sets of parameters to try for each family; {TRIALS}, or 0: none."),
+    ] = None,
     search_minutes: Annotated[
         float | None,
         typer.Option("--search-minutes", min=0.01, help="End the search for parameters after this long."),
@@ -89,6 +90,7 @@ def train(
     """
     settings = Settings()
     directory = open_state(state or settings.state)
+    trials = trials if trials is not None else TRIALS if has_train() else 0
     table = read(data, mapping)
     as_of = pd.Timestamp(split, tz="UTC") if split else None
     with steps() as bars:
@@ -132,12 +134,12 @@ def train(
         "run": None,
     }
     command = ["ringfence", "train", "--data", str(data), "--mapping", mapping, "--seed", str(seed)]
-    command += ["--trials", str(trials)] + (["--search-minutes", str(search_minutes)] if search_minutes else [])
     command += ["--split", f"{split:%Y-%m-%dT%H:%M:%S}"] if split else []
+    command += ["--trials", str(trials)] + (["--search-minutes", str(search_minutes)] if search_minutes else [])
     if has_train():
         result |= _document(directory, trained, table, seed, shlex.join(command), settings if track else None)
     else:
-        say(f"Neither tracked nor described in a card: the extra `train` is not installed. {INSTALL_TRAIN}")
+        say(f"No search, no card, no tracking: the extra `train` is not installed. {INSTALL_TRAIN}")
     if as_json:
         shown = {"families": [asdict(row) for row in families]} if compare else {}
         print_json(result | shown | ({"gate": report} if report else {}))

@@ -6,7 +6,8 @@ import pytest
 
 from features.errors import BundleError
 from models.calibrated_model import CalibratedModel
-from models.calibration import Platt, fit_platt
+from models.calibration import Platt
+from models.calibration_fit import fit_platt
 from models.companion_fitting import fallback_report, fit_companions, fit_fallback
 from models.companions import Companions
 from models.fallback import FILE_NAME, TREES_FILE, FallbackHead, fallback_from_bytes

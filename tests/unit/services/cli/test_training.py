@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 from models import train as training_module
 from services import extras
 from services import training as training_service
+from services.champion import champion_version
 from services.cli.app import app
 from services.cli.evaluate import readable
+from services.state_directory import open_state
 
 SPLIT = "2025-01-22"
 # MLflow meets SQLAlchemy with calls that will go away.
@@ -82,7 +84,7 @@ def test_the_run_is_in_mlflow_with_all_that_belongs_to_it(trained, state):
     assert run.data.params["seed"] == "4"
     assert run.data.params["library_lightgbm"] == manifest["libraries"]["lightgbm"]
     assert {file.path for file in client.list_artifacts(run.info.run_id)} == {
-        "manifest.json", "model_card.html", "plots", "policy.json",
+        "manifest.json", "model_card.html", "plots", "policy.json", "trials.json",
     }  # fmt: skip
     (version,) = client.search_model_versions("name = 'ringfence'")
     assert version.source == (state / "bundles" / trained["model_version"]).as_uri()
@@ -148,7 +150,9 @@ def test_training_works_without_the_extra_and_says_so(payments, tmp_path, monkey
     done = run("train", "--data", payments, "--state", tmp_path / "s", "--json")
     assert (last_json(done)["run"], last_json(done)["card"]) == (None, None)
     assert "pip install 'ringfence[train]'" in done.stderr
-    assert sorted(path.name for path in (tmp_path / "s").iterdir()) == ["bundles", "logs", "policy.json", "state.json"]
+    assert last_json(done)["search"] is None
+    written = {path.name for path in (tmp_path / "s").iterdir()}
+    assert written == {".registry.lock", "bundles", "logs", "policies", "registry.json", "state.json"}
     refused = CliRunner().invoke(
         app, ["evaluate", "--data", str(payments), "--state", str(tmp_path / "s"), "--card", str(tmp_path / "c.html")]
     )
@@ -161,4 +165,4 @@ def test_a_tracking_that_fails_does_not_lose_the_model(payments, tmp_path, monke
     assert last_json(done)["run"] is None
     assert last_json(done)["card"] is not None
     assert "The model is installed, but not tracked" in done.stderr
-    assert (tmp_path / "s" / "bundles" / "champion").read_text().strip() == last_json(done)["model_version"]
+    assert champion_version(open_state(tmp_path / "s")) == last_json(done)["model_version"]
