@@ -13,6 +13,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
 
 from features.catalogue import NAMES
+from features.durable import sync
 from features.errors import ConfigurationError
 
 SCHEMA = pa.schema(
@@ -52,7 +53,7 @@ def write_part(directory: Path, number: int, rows: pd.DataFrame, features: Itera
             file.flush()
             os.fsync(file.fileno())
         draft.replace(directory / f"part-{number:05}.parquet")
-        _sync_names(directory)
+        sync(directory)
     except OSError as exc:
         raise ConfigurationError(
             f"The features cannot be written to {directory}: {exc.strerror or exc}.",
@@ -91,11 +92,3 @@ def remove_parts(directory: Path) -> None:
     """Delete every part and what is left of an interrupted one."""
     for path in (*part_paths(directory), directory / _DRAFT):
         path.unlink(missing_ok=True)
-
-
-def _sync_names(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

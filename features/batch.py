@@ -12,9 +12,9 @@ from features.encode import (
     key_hash,
     letters_code,
     mcc_code,
-    microseconds,
     outcome_word,
 )
+from features.epoch import epoch_us
 from features.events import Event, LabelEvent, TransactionEvent
 from features.state_layout import I_KIND, INTEGERS, LABEL, REALS, TRANSACTION
 from features.store import ENTITIES, Entity
@@ -35,7 +35,7 @@ def transaction_integers(event: TransactionEvent) -> tuple[int, ...]:
     return (
         TRANSACTION,
         event.seq,
-        microseconds(payment.event_time),
+        epoch_us(payment.event_time),
         0,
         0,
         key_hash(payment.card_id),
@@ -51,7 +51,7 @@ def transaction_integers(event: TransactionEvent) -> tuple[int, ...]:
 
 def label_integers(event: LabelEvent) -> tuple[int, ...]:
     """Return a label as the kernel's integer columns."""
-    known = (LABEL, event.seq, microseconds(event.event_time), microseconds(event.label_time))
+    known = (LABEL, event.seq, epoch_us(event.event_time), epoch_us(event.label_time))
     return *known, outcome_word(event.transaction_id, event.is_fraud), *(0,) * (INTEGERS - len(known) - 1)
 
 

@@ -5,7 +5,7 @@ Refusals carry a stable code and the field at fault, never the value: it may be 
 
 import hashlib
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,7 +17,6 @@ from features.transaction import SCHEMA_VERSION, Transaction
 from features.validation import check_time, check_transaction
 
 MAX_MESSAGE_BYTES = 64 * 1024
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _transaction_decoder = msgspec.json.Decoder(Transaction)
 _label_decoder = msgspec.json.Decoder(Label)
@@ -77,16 +76,6 @@ def encode_label(label: Label) -> bytes:
 def content_hash(transaction: Transaction) -> str:
     """Return the sha-256 (hex) of the canonical JSON: equal exactly for equal content."""
     return hashlib.sha256(encode_transaction(transaction)).hexdigest()
-
-
-def epoch_us(moment: datetime) -> int:
-    """Return an aware datetime as whole microseconds since 1970-01-01 UTC, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def from_epoch_us(microseconds: int) -> datetime:
-    """Return the UTC datetime that `epoch_us` came from."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def transaction_json_schema() -> dict[str, Any]:

@@ -2,21 +2,13 @@
 
 import hashlib
 import zlib
-from datetime import UTC, datetime
 from typing import get_args
 
 from features.transaction import Channel, EntryMode
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHANNELS = {name: code for code, name in enumerate(get_args(Channel), start=1)}
 _ENTRY_MODES = {name: code for code, name in enumerate(get_args(EntryMode), start=1)}
 _LETTERS = 26
-
-
-def microseconds(time: datetime) -> int:
-    """Return a time-zone aware time as exact microseconds since 1970 UTC."""
-    since = time - EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def key_hash(key: str | None) -> int:

@@ -9,18 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features import state_layout as layout
-from features.encode import channel_code, entry_mode_code, key_hash, letters_code, mcc_code, microseconds, outcome_word
+from features.encode import channel_code, entry_mode_code, key_hash, letters_code, mcc_code, outcome_word
+from features.epoch import epoch_us
 from features.errors import DataError
 from features.store import ENTITIES, Entity
+from features.table import KEY_COLUMNS
 
 Integers = NDArray[np.int64]
-KEY_COLUMNS: dict[Entity, str] = {
-    "card": "card_id",
-    "merchant": "merchant_id",
-    "device": "device_id",
-    "ip": "ip",
-    "customer": "customer_id",
-}
 _HASHES = {layout.I_CARD: "card_id", layout.I_MERCHANT: "merchant_id", layout.I_DEVICE: "device_id"}
 _CODES: dict[int, tuple[str, Callable[[str | None], int]]] = {
     layout.I_MCC: ("mcc", mcc_code),
@@ -111,7 +106,7 @@ def _labelled(table: pd.DataFrame, times: Integers, until: datetime | None) -> N
     """Say which rows have a label that became known by ``until``, or by the last transaction."""
     if not len(table):
         return np.zeros(0, np.bool_)
-    cutoff = int(times[-1]) if until is None else microseconds(until)
+    cutoff = int(times[-1]) if until is None else epoch_us(until)
     known = (table["is_fraud"].notna() & table["label_time"].notna()).to_numpy()
     label_times = pd.DatetimeIndex(table["label_time"]).as_unit("us").asi8
     return np.asarray(known & (label_times <= cutoff))

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from features.catalogue import FEATURES
 from features.feature import Feature
-from features.history import KEY_COLUMNS, Integers
+from features.history import Integers
 from features.state_layout import ALLOWED_LATENESS_US, DAY_US, EVENT_LIMIT, HOUR_US, OUTCOME_LIMIT, TILES
 from features.store import ENTITIES, Entity
+from features.table import KEY_COLUMNS
 
 Marks = NDArray[np.bool_]
 _SPANS = {"10m": HOUR_US // 6, "1h": HOUR_US, "24h": DAY_US, "7d": 7 * DAY_US, "30d": 30 * DAY_US}

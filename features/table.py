@@ -23,7 +23,8 @@ from typing import Any
 
 import pandas as pd
 
-from features.codec import from_epoch_us
+from features.epoch import from_epoch_us
+from features.store import Entity
 from features.transaction import Transaction
 
 REQUIRED = ("transaction_id", "event_time", "card_id", "merchant_id", "amount", "currency")
@@ -31,6 +32,13 @@ OPTIONAL_TEXT = ("mcc", "customer_id", "counterparty_id", "device_id", "ip", "co
 OPTIONAL_NUMBERS = ("latitude", "longitude")
 LABELS = ("is_fraud", "label_time")
 COLUMNS = (*REQUIRED, *OPTIONAL_TEXT, *OPTIONAL_NUMBERS, *LABELS)
+KEY_COLUMNS: dict[Entity, str] = {
+    "card": "card_id",
+    "merchant": "merchant_id",
+    "device": "device_id",
+    "ip": "ip",
+    "customer": "customer_id",
+}
 
 
 def transactions(table: pd.DataFrame) -> Iterator[Transaction]:

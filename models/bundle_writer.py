@@ -1,6 +1,5 @@
 """Writing a model bundle: staged beside its place, checked, then renamed into it."""
 
-import os
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 import sklearn  # type: ignore[import-untyped]  # scikit-learn ships no types
 import xgboost
 
+from features.durable import sync
 from features.errors import ConfigurationError
 from models import manifest
 from models.bundle import BUNDLE_FILES, PROBES_FILE, Bundle, Probes, load_bundle, sha256_hex
@@ -55,7 +55,7 @@ def save_bundle(directory: Path, parts: BundleParts, *, created_at: datetime) ->
         (staging / manifest.FILE_NAME).write_bytes(manifest.encode(_manifest(parts, files, created_at)))
         load_bundle(staging, expect_features=parts.feature_names).smoke_test()
         for path in staging.iterdir():
-            _sync(path)
+            sync(path)
         _swap(staging, directory)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -89,13 +89,5 @@ def _swap(staging: Path, directory: Path) -> None:
     if directory.exists():
         directory.rename(retired)
     staging.rename(directory)
-    _sync(directory.parent)
+    sync(directory.parent)
     shutil.rmtree(retired, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from features.table import KEY_COLUMNS
 from streaming.ledger import Ledger, TransactionRef
 
-_ENTITY_COLUMNS = ("card_id", "merchant_id", "device_id", "ip", "customer_id")
 _ROWS = 50_000  # at a time
 
 
@@ -14,10 +14,10 @@ def announce(ledger: Ledger, history: pd.DataFrame, known: pd.Timestamp) -> None
     for start in range(0, len(waiting), _ROWS):
         rows = waiting.iloc[start : start + _ROWS]
         times = rows["event_time"].dt.as_unit("us").astype("int64")
-        columns = [rows[name].astype(object).where(rows[name].notna(), None) for name in _ENTITY_COLUMNS]
+        columns = [rows[name].astype(object).where(rows[name].notna(), None) for name in KEY_COLUMNS.values()]
         ledger.import_history(
             [
-                TransactionRef(key, int(time), *entities)
+                TransactionRef(key, int(time), **dict(zip(KEY_COLUMNS.values(), entities, strict=True)))
                 for key, time, *entities in zip(rows["transaction_id"], times, *columns, strict=True)
             ]
         )

@@ -7,7 +7,7 @@ import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from features.codec import MAX_MESSAGE_BYTES, decode_transaction
-from features.errors import DuplicateConflict, InvalidTransaction
+from features.errors import InvalidTransaction
 from features.transaction import Transaction
 from models.decision import Decision
 from monitoring.metrics import Metrics
@@ -18,6 +18,7 @@ from services.openapi import AWAY, WITH_BODY, operation
 from services.problems import from_domain, unknown_transaction
 from services.rest import Ready, create_app
 from services.work_queue import WorkQueue
+from streaming.conflicts import decided_before
 from streaming.direct import DirectScoring
 from streaming.scoring import Clock, utc_now
 
@@ -37,12 +38,7 @@ class Decisions(msgspec.Struct, frozen=True):
 
 _ALL_OR_NOTHING = """All or nothing: if one transaction cannot be taken, none is decided, and `errors` lists each one
 that is wrong by its index (from 0). Earlier transactions count towards the features of later ones."""
-_CONFLICT = from_domain(
-    DuplicateConflict(
-        "Transaction pay-20260131-000042 was decided before with different content.",
-        remedy="The first decision stands; send the changed payment under an id of its own.",
-    )
-)
+_CONFLICT = from_domain(decided_before(examples.TRANSACTION.transaction_id))
 _BAD_AMOUNT = InvalidTransaction("out_of_range", "amount is out of range: expected float >= 0.0.", field="amount")
 
 

@@ -14,8 +14,10 @@ from features.events import TransactionEvent
 from features.transaction import Transaction
 from models.decision import Decision
 from monitoring.metrics import Metrics
+from streaming.conflicts import comes_twice, decided_before
 from streaming.ledger import Ledger, LedgerBatch, Recorded
-from streaming.scoring import LATE_EVENT, Scoring
+from streaming.observing import observe_request
+from streaming.scoring import Scoring
 
 # Behind everything that the worker has numbered so far, so that the fold takes these transactions for new ones.
 AFTER_EVERYTHING = 1 << 62
@@ -61,7 +63,8 @@ class DirectScoring:
                     self._record(fresh)
                 except DuplicateConflict:
                     continue  # the worker was faster with one of them: its decision is the final one
-                self._observe(fresh, repeated=len(transactions) - len(fresh))
+                if self._metrics is not None:
+                    observe_request(self._metrics, fresh, repeated=len(transactions) - len(fresh))
                 decided |= {recorded.transaction.transaction_id: recorded.decision for recorded in fresh}
                 return [decided[t.transaction_id] for t in transactions]
         raise LedgerUnavailable(
@@ -77,7 +80,7 @@ class DirectScoring:
         found = self._ledger.find(list(hashes))
         for transaction_id, recorded in found.items():
             if recorded.content_hash != hashes[transaction_id]:
-                raise _conflict(f"Transaction {transaction_id} was decided before with different content.")
+                raise decided_before(transaction_id)
         return {transaction_id: recorded.decision for transaction_id, recorded in found.items()}
 
     def _decide(self, new: Sequence[Transaction], hashes: dict[str, str], intake_s: float) -> list[Recorded]:
@@ -93,34 +96,15 @@ class DirectScoring:
             self._ledger.commit(LedgerBatch(decisions=fresh))
             self._on_recorded()
 
-    def _observe(self, fresh: Sequence[Recorded], *, repeated: int) -> None:
-        if self._metrics is None:
-            return
-        self._metrics.duplicates(repeated)
-        self._metrics.late_events(sum(LATE_EVENT in recorded.decision.reason_codes for recorded in fresh))
-        for recorded in fresh:
-            self._metrics.decided(recorded.decision.decision, "rest")
-            for stage in recorded.decision.degraded:
-                self._metrics.degraded(stage)
-        if fresh:  # one micro-batch: its decisions share their times
-            self._metrics.batch_size(len(fresh))
-            self._metrics.stages_ms(fresh[0].decision.stage_ms)
-
 
 def _hashes(transactions: Sequence[Transaction]) -> dict[str, str]:
     hashes: dict[str, str] = {}
     for transaction in transactions:
         digest = content_hash(transaction)
         if hashes.setdefault(transaction.transaction_id, digest) != digest:
-            raise _conflict(f"Transaction {transaction.transaction_id} comes twice with different content.")
+            raise comes_twice(transaction.transaction_id)
     return hashes
 
 
 def _each_once(transactions: Sequence[Transaction]) -> list[Transaction]:
     return list({transaction.transaction_id: transaction for transaction in transactions}.values())
-
-
-def _conflict(message: str) -> DuplicateConflict:
-    return DuplicateConflict(
-        message, remedy="The first decision stands; send the changed payment under an id of its own."
-    )

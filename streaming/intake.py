@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from features.codec import content_hash, decode_label, decode_transaction
-from features.errors import DuplicateConflict, InvalidInput, InvalidLabel, RingfenceError
+from features.errors import InvalidInput, InvalidLabel, RingfenceError
 from features.events import LabelEvent
 from features.label import Label
 from features.transaction import Transaction
 from streaming.broker import LABELS, Record
+from streaming.conflicts import decided_before
 from streaming.ledger import Ledger, Recorded
 from streaming.ledgers.rows import label_event, ref_of
 
@@ -69,19 +70,12 @@ def _deduplicate(transactions: Sequence[tuple[Record, Transaction]], ledger: Led
         key = transaction.transaction_id
         digest = content_hash(transaction)
         if hashes.setdefault(key, digest) != digest:
-            intake.dead.append((record, _conflict(key)))
+            intake.dead.append((record, decided_before(key)))
         elif key in placed:
             intake.repeats.append(key)
         else:
             placed.add(key)
             intake.arrivals.append(Arrival(transaction, digest, found.get(key)))
-
-
-def _conflict(transaction_id: str) -> DuplicateConflict:
-    return DuplicateConflict(
-        f"Transaction {transaction_id} was decided before with different content.",
-        remedy="The first decision stands; send the changed payment under an id of its own.",
-    )
 
 
 def _join_labels(labels: Sequence[tuple[Record, Label]], ledger: Ledger, intake: Intake) -> None:

@@ -1,21 +1,22 @@
 """Online against offline: a table through micro-batches and a feature store, and through a replay, bit by bit."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from features.engine import FeatureEngine
-from features.events import Event, LabelEvent, TransactionEvent
+from features.events import Event, LabelEvent
+from features.label import Label
 from features.lateness import Delivery, explained_by_lateness, make_delivery
 from features.parity import Comparison, Features, Parity
 from features.replay import replay
 from features.store import FeatureStore
 from features.table import datetimes, transactions
 from features.transaction import Transaction
-from streaming.label_queue import LabelQueue
+from streaming.ledgers.rows import label_event, ref_of
+from streaming.order import Order
 
 Progress = Callable[[int, int], None]
 
@@ -62,20 +63,14 @@ def online_features(
     """
     payments = list(transactions(table))
     labels = _labels(table, payments)
-    waiting = LabelQueue()
-    seq = 0
+    order = Order()
     for begin in range(0, len(payments), batch):
         rows = delivery.order[begin : begin + batch]
         events: list[Event] = []
         for row in rows.tolist():
-            payment = payments[row]
-            for label in waiting.due(payment.event_time):
-                seq += 1
-                events.append(replace(label, seq=seq))
-            seq += 1
-            events.append(TransactionEvent(seq, payment))
+            events.extend(order.place(payments[row]))
             if (known := labels[row]) is not None:
-                waiting.add(known)
+                order.add(known)
         fold = engine.fold(events, store.read(engine.keys(events)))
         store.write(fold.states, max(payments[row].event_time for row in rows.tolist()))
         yield rows, fold.features
@@ -88,16 +83,11 @@ def _labels(table: pd.DataFrame, payments: Sequence[Transaction]) -> list[LabelE
     known = table.iloc[labelled]
     for row, is_fraud, time in zip(labelled.tolist(), known["is_fraud"], datetimes(known["label_time"]), strict=True):
         payment = payments[row]
-        labels[row] = LabelEvent(
-            seq=0,
+        label = Label(
             transaction_id=payment.transaction_id,
             is_fraud=bool(is_fraud),
+            source="chargeback",  # a table does not tell, and features do not ask
             label_time=time,
-            event_time=payment.event_time,
-            card_id=payment.card_id,
-            merchant_id=payment.merchant_id,
-            device_id=payment.device_id,
-            ip=payment.ip,
-            customer_id=payment.customer_id,
         )
+        labels[row] = label_event(label, ref_of(payment), seq=0)
     return labels

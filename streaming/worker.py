@@ -19,12 +19,10 @@ caught up in the same way once it answers.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Event as Flag
 from time import monotonic
 
-import msgspec
 import structlog
 
 from features.errors import BrokerUnavailable, DuplicateConflict, LedgerUnavailable, StoreUnavailable
@@ -32,15 +30,15 @@ from features.events import Event, LabelEvent, TransactionEvent
 from features.store import Entity
 from models.decision import Decision
 from monitoring.metrics import Metrics
-from streaming.broker import DECISIONS, TRANSACTIONS, Consumer, Headers, Position, Producer, Record
-from streaming.dead_letter import dead_letter_record
+from streaming.broker import Consumer, Position, Producer, Record
 from streaming.intake import Intake, take_in
-from streaming.label_queue import LabelQueue
 from streaming.ledger import Ledger, LedgerBatch, Recorded
-from streaming.scoring import LATE_EVENT, Clock, Scoring, Stopwatch, utc_now
+from streaming.observing import observe_stream
+from streaming.order import Order
+from streaming.publishing import Publisher
+from streaming.scoring import Clock, Scoring, Stopwatch, utc_now
 
 log = structlog.get_logger(__name__)
-_encode = msgspec.json.Encoder().encode
 CATCH_UP_EVENTS = 512
 RETRY_S = 0.5
 REST_RACES = 5  # attempts at a batch that REST keeps recording transactions of
@@ -72,8 +70,7 @@ class Worker:
         clock: Clock = utc_now,
     ) -> None:
         self._consumer = consumer
-        self._open_producer = open_producer
-        self._producer: Producer | None = None
+        self._publisher = Publisher(open_producer)
         self._ledger = ledger
         self._scoring = scoring
         self._metrics = metrics
@@ -82,16 +79,17 @@ class Worker:
         self._unfinished: list[Record] = []
         self._offsets: dict[Position, int] = {}
         self._committed_at = monotonic()
+        self._durable = 0  # the ``seq`` through which feature states are durable
         self._resume()
 
     def warm_up(self) -> None:
         """Connect the producer, so that the first decision does not wait for it."""
-        self._producer = self._producer or self._open_producer()
+        self._publisher.connect()
 
     @property
     def caught_up(self) -> bool:
         """Whether feature states hold everything that was decided."""
-        return self._durable == self._seq
+        return self._durable == self._order.seq
 
     def run(self, stop: Flag) -> None:
         """Work until ``stop`` is set, then finish the micro-batch in hand and commit.
@@ -117,7 +115,7 @@ class Worker:
         if records:
             self._unfinished = records
             self._handle(records)
-            self._flush()
+            self._publisher.flush()
             self._unfinished = []
             for record in records:
                 position = record.topic, record.partition
@@ -140,8 +138,7 @@ class Worker:
     def close(self) -> None:
         """Leave the consumer group and release everything the worker was given."""
         self._consumer.close()
-        if self._producer is not None:
-            self._producer.close()
+        self._publisher.close()
         self._scoring.close()
         self._ledger.close()
 
@@ -150,23 +147,10 @@ class Worker:
         """Whether the consumer group has given this worker partitions, and the broker has answered for them."""
         return bool(self._consumer.lag())
 
-    def _flush(self) -> None:
-        """Step 7. What becomes of a producer whose flush failed is unknown: the next attempt opens another."""
-        if self._producer is None:
-            return
-        try:
-            self._producer.flush()
-        except BrokerUnavailable:
-            broken, self._producer = self._producer, None
-            with suppress(BrokerUnavailable):
-                broken.close()
-            raise
-
     def _resume(self) -> None:
         """Take up the order where the ledger left it."""
-        self._labels = LabelQueue(self._ledger.pending_labels())
-        self._seq = self._ledger.last_seq()
-        self._durable = max(getattr(self, "_durable", 0), self._ledger.checkpoint())
+        self._order = Order(self._ledger.pending_labels(), self._ledger.last_seq())
+        self._durable = max(self._durable, self._ledger.checkpoint())
 
     def _catch_up(self) -> None:
         """Fold what the ledger holds beyond the durable states; give up for now if the store does not answer."""
@@ -186,7 +170,7 @@ class Worker:
             with_history = self.caught_up
             intake = take_in(records, self._ledger, self._clock() if self._limits.refuse_future else None)
             watch.lap("intake")
-            events = self._order(intake)
+            events = self._place(intake)
             scored = self._scoring.decide(events, stage_ms=watch.stage_ms, with_history=with_history)
             watch.skip()
             try:
@@ -200,24 +184,15 @@ class Worker:
             if with_history and scored.states is not None:
                 self._fold(scored.states, events)
             watch.lap("store_write")
-            self._observe(records, intake, scored.decisions, watch.stage_ms)
+            observe_stream(self._metrics, records, intake, scored.decisions, watch.stage_ms, self._clock())
             return
         raise LedgerUnavailable("The ledger keeps refusing a micro-batch as decided already.")
 
-    def _order(self, intake: Intake) -> list[Event]:
+    def _place(self, intake: Intake) -> list[Event]:
         """Number what is to be folded: each label before the first transaction that may know of it."""
         for label in intake.label_events:
-            self._labels.add(label)
-        events: list[Event] = []
-        for arrival in intake.arrivals:
-            due = self._labels.due(arrival.transaction.event_time)
-            events.extend(replace(label, seq=self._next_seq()) for label in due)
-            events.append(TransactionEvent(self._next_seq(), arrival.transaction))
-        return events
-
-    def _next_seq(self) -> int:
-        self._seq += 1
-        return self._seq
+            self._order.add(label)
+        return [event for arrival in intake.arrivals for event in self._order.place(arrival.transaction)]
 
     def _record(self, intake: Intake, events: Sequence[Event], decisions: Sequence[Decision]) -> list[Recorded]:
         """Step 4; return the decision of every arrival, in order: the new one, or the one REST gave before."""
@@ -239,23 +214,15 @@ class Worker:
         return outgoing
 
     def _publish(self, intake: Intake, outgoing: Sequence[Recorded]) -> None:
+        """Step 5."""
         for recorded in outgoing:
-            self._send(recorded)
+            self._publisher.decision(recorded)
         first = self._ledger.find(intake.repeats) if intake.repeats else {}
         for transaction_id in intake.repeats:
-            self._send(first[transaction_id], headers=(("repeated", b"1"),))
+            self._publisher.decision(first[transaction_id], repeated=True)
         for record, reason in intake.dead:
             log.warning("dead letter", code=reason.code, topic=record.topic, offset=record.offset, error=str(reason))
-            letter = dead_letter_record(record, reason, self._clock())
-            self._put(letter.topic, letter.value, letter.key, letter.headers)
-
-    def _send(self, recorded: Recorded, headers: Headers = ()) -> None:
-        self._put(DECISIONS, _encode(recorded.decision), recorded.transaction.card_id.encode(), headers)
-
-    def _put(self, topic: str, value: bytes, key: bytes | None, headers: Headers) -> None:
-        if self._producer is None:
-            self._producer = self._open_producer()
-        self._producer.send(topic, value, key=key, headers=headers)
+            self._publisher.dead_letter(record, reason, self._clock())
 
     def _fold(self, states: dict[Entity, dict[str, bytes]], events: Sequence[Event]) -> None:
         """Step 6; a store that does not answer leaves the states behind, to be caught up."""
@@ -266,29 +233,4 @@ class Worker:
         except StoreUnavailable as error:
             log.warning("feature states are behind", seq=self._durable, error=str(error))
         else:
-            self._durable = self._seq
-
-    def _observe(
-        self, records: Sequence[Record], intake: Intake, decisions: Sequence[Decision], stage_ms: dict[str, float]
-    ) -> None:
-        """Count the micro-batch."""
-        metrics, now = self._metrics, self._clock()
-        metrics.batch_size(len(records))
-        metrics.stages_ms(stage_ms | (decisions[0].stage_ms if decisions else {}))
-        metrics.duplicates(len(intake.repeats))
-        for _, reason in intake.dead:
-            metrics.dead_letter(reason.code)
-        for label in intake.labels:
-            metrics.labels(label.source)
-        for arrival, decision in zip(intake.arrivals, decisions, strict=True):
-            if arrival.known is None:
-                metrics.decided(decision.decision, "stream")
-            for stage in decision.degraded:
-                metrics.degraded(stage)
-            if LATE_EVENT in decision.reason_codes:
-                metrics.late_events()
-        for record in records:
-            if record.topic == TRANSACTIONS:
-                metrics.end_to_end(now.timestamp() - record.timestamp_ms / 1000)
-        if decisions:
-            metrics.event_time_lag((now - max(decision.event_time for decision in decisions)).total_seconds())
+            self._durable = self._order.seq

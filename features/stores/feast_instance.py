@@ -64,7 +64,7 @@ def open_instance(directory: Path, online_store: dict[str, Any]) -> Instance:
         "offline_store": {"type": "file"},
         "entity_key_serialization_version": 3,
     }
-    try:
+    with usable(directory):
         directory.mkdir(parents=True, exist_ok=True)
         with one_process_at_a_time(directory):
             write_if_changed(directory / CONFIGURATION, yaml.safe_dump(settings, sort_keys=False))
@@ -76,11 +76,6 @@ def open_instance(directory: Path, online_store: dict[str, Any]) -> Instance:
             applied = _is_applied(store, directory / REGISTRY)
             if not applied:
                 store.apply([*ENTITY_DEFINITIONS, *VIEWS])
-    except OSError as exc:
-        raise StoreUnavailable(
-            f"The feature store directory {directory} cannot be used: {exc.strerror or exc}.",
-            remedy="Check that this user may write there and that the disk is not full.",
-        ) from exc
     return Instance(directory, store, applied)
 
 
@@ -124,6 +119,18 @@ def write_if_changed(path: Path, text: str) -> None:
     """Write a file unless it says so already."""
     if not path.exists() or path.read_text("utf-8") != text:
         path.write_text(text, "utf-8")
+
+
+@contextmanager
+def usable(directory: Path) -> Iterator[None]:
+    """Raise `StoreUnavailable` for a directory that turns out not to be usable as a feature store."""
+    try:
+        yield
+    except OSError as exc:
+        raise StoreUnavailable(
+            f"The feature store directory {directory} cannot be used: {exc.strerror or exc}.",
+            remedy="Check that this user may write there and that the disk is not full.",
+        ) from exc
 
 
 @contextmanager

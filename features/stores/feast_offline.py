@@ -5,9 +5,8 @@ Importing this module imports Feast, which takes seconds; `features.stores.feast
 
 from pathlib import Path
 
-from features.errors import StoreUnavailable
 from features.feast_repo.offline_definitions import transaction_features
-from features.stores.feast_instance import Instance, one_process_at_a_time, write_if_changed
+from features.stores.feast_instance import Instance, one_process_at_a_time, usable, write_if_changed
 
 DEFINITIONS = "offline_definitions.py"
 _FILE = """\
@@ -23,12 +22,6 @@ def register(instance: Instance, parts: Path) -> None:
     Raises `StoreUnavailable` for an instance that cannot be written.
     """
     where = str(parts.absolute())
-    try:
-        with one_process_at_a_time(instance.directory):
-            write_if_changed(instance.directory / DEFINITIONS, _FILE.format(parts=where))
-            instance.store.apply([*transaction_features(where)])
-    except OSError as exc:
-        raise StoreUnavailable(
-            f"The feature store directory {instance.directory} cannot be used: {exc.strerror or exc}.",
-            remedy="Check that this user may write there and that the disk is not full.",
-        ) from exc
+    with usable(instance.directory), one_process_at_a_time(instance.directory):
+        write_if_changed(instance.directory / DEFINITIONS, _FILE.format(parts=where))
+        instance.store.apply([*transaction_features(where)])

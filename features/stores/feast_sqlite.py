@@ -41,8 +41,8 @@ class SqliteStates:
             if not self._path.exists():  # an applied registry, so there were tables once
                 raise self._damaged("the file is missing")
             self._connection = self._connect()
-            self._checkpoints = Checkpoints(self._path)
         self.check()
+        self._checkpoints = Checkpoints(self._path)  # last: a store that is refused leaves no thread behind
 
     def check(self) -> None:
         """Raise `StateError` unless every table is there and can be read."""

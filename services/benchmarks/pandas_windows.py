@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from features.catalogue import NAMES, column
 from features.catalogue_request import SMALL_AMOUNT
 from features.catalogue_windows import STATISTICS, WINDOWS
-from features.history import KEY_COLUMNS
 from features.state_layout import ENTITY_CODES, EVENT_LIMIT
 from features.store import ENTITIES, Entity
+from features.table import KEY_COLUMNS
 
 # What is counted without repetition, and the column it is in.
 DISTINCT = {

@@ -12,9 +12,9 @@ from features.backfill import CHUNK, open_work
 from features.backfill_identity import fingerprint
 from features.datasets.mapping import load_mapping
 from services.backfill import Backfill, check_not_live, is_finished, run_backfill, summary
-from services.cli.data import DATA, MAPPING, read
-from services.cli.options import JSON, STATE
+from services.cli.options import DATA, JSON, MAPPING, STATE
 from services.cli.output import err, print_json, print_table, steps
+from services.cli.table import read
 from services.composition import Root
 from services.settings import Settings
 from services.state_directory import open_state
@@ -54,7 +54,7 @@ def backfill(
             if before.events:
                 err.print(f"Going on after {before.transactions:,} transactions and {before.labels:,} labels.")
             check_not_live(root)
-            table = read(data, mapping).table
+            table = read(data, mapping)
             with steps() as bars:
                 fold, load = map(bars.step, ("computing features", "loading the feature store"))
                 run_backfill(root, work, task, table, fold, load)

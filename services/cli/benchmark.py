@@ -6,10 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from services.benchmarks.features import benchmark_features
-from services.cli.data import MAPPING, SEED, read
-from services.cli.options import JSON
-from services.cli.output import print_json, print_table, progress, steps
-from streaming.simulator import Scenario, simulate
+from services.cli.options import JSON, MAPPING, SEED
+from services.cli.output import print_json, print_table, steps
+from services.cli.table import SIMULATED, read_or_simulate
 
 
 def features(
@@ -17,7 +16,7 @@ def features(
         Path | None, typer.Option("--data", help="Measure on a CSV or Parquet file instead of a simulation.")
     ] = None,
     mapping: MAPPING = "simulator",
-    transactions: Annotated[int, typer.Option("--transactions", min=1, help="How many to simulate.")] = 100_000,
+    transactions: Annotated[int, typer.Option("--transactions", min=1, help="How many to simulate.")] = SIMULATED,
     pandas_transactions: Annotated[
         int | None,
         typer.Option("--pandas-transactions", min=1, help="How many by pandas, the first ones; or all."),
@@ -26,11 +25,7 @@ def features(
     as_json: JSON = False,
 ) -> None:
     """Measure the back-fill beside pandas, the live fold and the online store."""
-    if data is not None:
-        table = read(data, mapping).table
-    else:
-        with progress("simulating") as tell:
-            table = simulate(Scenario(transactions=transactions, seed=seed), progress=tell).transactions
+    table = read_or_simulate(data, mapping, transactions, seed)
     with steps() as bars:
         result = benchmark_features(table, pandas_transactions, bars.step)
     print_json(result) if as_json else print_table("Measured", rows(result))

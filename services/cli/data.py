@@ -8,26 +8,18 @@ import pandas as pd
 import typer
 
 from features.catalogue import NAMES
-from features.datasets.mapping import load_mapping
-from features.datasets.reader import ReadResult, read_table
 from features.replay import replay
 from models.evaluate import evaluate as evaluate_model
 from models.fdh_protocol import evaluate_fdh
 from services.champion import champion, policy
-from services.cli.options import JSON, STATE
-from services.cli.output import err, print_json, print_table, progress, steps
+from services.cli.options import DATA, JSON, MAPPING, SEED, STATE
+from services.cli.output import print_json, print_table, progress, steps
+from services.cli.table import read, simulated
 from services.settings import Settings
 from services.state_directory import open_state
 from services.training import before, train_and_install
 from streaming.simulator import Scenario
-from streaming.simulator import simulate as run_simulation
 from streaming.simulator.files import write
-
-DATA = Annotated[Path, typer.Option("--data", help="CSV or Parquet file of transactions.")]
-MAPPING = Annotated[
-    str, typer.Option("--mapping", help="Mapping file, or the name of a shipped one: simulator, fdh.", metavar="MAP")
-]
-SEED = Annotated[int, typer.Option("--seed", min=0, help="Same data and seed, same result.")]
 
 
 def simulate(
@@ -47,8 +39,7 @@ def simulate(
         fraud_rate=fraud_rate,
         **{name: value for name, value in options.items() if value is not None},  # type: ignore[arg-type]  # checked by Scenario
     )
-    with progress("simulating") as tell:
-        simulation = run_simulation(scenario, progress=tell)
+    simulation = simulated(scenario)
     write(simulation, out)
     frauds = simulation.truth.groupby("campaign").size().to_dict()
     result = {
@@ -74,7 +65,7 @@ def train(
 ) -> None:
     """Train a model on a file and make it the one that is served."""
     directory = open_state(state or Settings().state)
-    table = read(data, mapping).table
+    table = read(data, mapping)
     as_of = pd.Timestamp(split, tz="UTC") if split else None
     history = before(table, as_of) if as_of else table
     with steps() as bars:
@@ -117,7 +108,7 @@ def evaluate(
     """Measure the served model on later data, at the data's own fraud rate."""
     if protocol not in (None, "fdh"):
         raise typer.BadParameter("the only protocol is fdh", param_hint="--protocol")
-    table = read(data, mapping or protocol or "simulator").table
+    table = read(data, mapping or protocol or "simulator")
     with progress("computing features") as tell:
         features = replay(table, progress=tell).features
     if protocol == "fdh":
@@ -133,17 +124,3 @@ def evaluate(
         figures = evaluate_model(bundle, table[rows].reset_index(drop=True), features[rows], policy(directory))
         result = {"model_version": bundle.version, "since": str(first), **figures}
     print_json(result) if as_json else print_table("Evaluated", result)
-
-
-def read(data: Path, mapping: str) -> ReadResult:
-    """Read a data set through its mapping and say how many rows were set aside."""
-    with progress(f"reading {data.name}") as tell:
-        result = read_table(data, load_mapping(mapping), rejects=data_rejects(data), progress=tell)
-    if result.rejected:
-        err.print(f"{result.rejected:,} of {result.rows:,} rows set aside in {result.rejects_path}: {result.reasons}")
-    return result
-
-
-def data_rejects(data: Path) -> Path:
-    """Rejected rows go to the working directory, since a data set's own folder may be read-only."""
-    return Path.cwd() / f"{data.stem}.rejects.jsonl"

@@ -7,7 +7,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -18,13 +17,11 @@ from features.parity import Parity
 from features.store import ENTITIES, FeatureStore
 from features.stores.feast_store import open_feast
 from features.stores.memory import MemoryStore
-from services.cli.data import MAPPING, SEED, read
-from services.cli.options import JSON
-from services.cli.output import out, print_json, print_table, progress, steps
+from services.cli.options import JSON, MAPPING, SEED
+from services.cli.output import out, print_json, print_table, steps
+from services.cli.table import SIMULATED, read_or_simulate
 from streaming.parity import verify as verify_parity
-from streaming.simulator import Scenario, simulate
 
-SIMULATED = 100_000
 GROUPS = ("request", *ENTITIES)
 STORES = ("memory", "feast")
 ENTITY = Annotated[str | None, typer.Option("--entity", help=f"Only one of {', '.join(GROUPS)}.", metavar="ENTITY")]
@@ -84,7 +81,7 @@ def verify(
     """
     if store not in STORES:
         raise typer.BadParameter(f"{store!r} is none of {', '.join(STORES)}", param_hint="--store")
-    table = _simulated(transactions or SIMULATED, seed) if data is None else read(data, mapping).table[:transactions]
+    table = read_or_simulate(data, mapping, transactions or SIMULATED, seed)[:transactions]
     with steps() as bars, _open_store(store) as opened:
         parity = verify_parity(
             table,
@@ -141,11 +138,6 @@ def _open_store(kind: str) -> Iterator[FeatureStore]:
         return
     with tempfile.TemporaryDirectory() as directory, closing(open_feast(Path(directory))) as store:
         yield store
-
-
-def _simulated(transactions: int, seed: int) -> pd.DataFrame:
-    with progress("simulating") as tell:
-        return simulate(Scenario(transactions=transactions, seed=seed), progress=tell).transactions
 
 
 def _print_parity(parity: Parity) -> None:

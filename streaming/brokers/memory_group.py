@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from streaming.broker import Position
+from streaming.brokers.offsets import check_forwards
 
 
 class Member(Protocol):
@@ -54,8 +55,5 @@ class Group:
 
     def commit(self, offsets: Mapping[Position, int]) -> None:
         """Store offsets, all or none; one below the offset stored before raises ValueError."""
-        for (topic, partition), offset in offsets.items():
-            before = self.committed.get((topic, partition), 0)
-            if offset < before:
-                raise ValueError(f"offset {offset} of {topic}[{partition}] is behind {before}, which is committed")
+        check_forwards(offsets, lambda position: self.committed.get(position, 0))
         self.committed.update(offsets)

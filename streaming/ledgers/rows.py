@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from features.codec import encode_transaction, epoch_us, from_epoch_us
+from features.codec import encode_transaction
+from features.epoch import epoch_us, from_epoch_us
 from features.events import Event, LabelEvent, TransactionEvent
 from features.label import Label
 from features.transaction import Transaction

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Executable, Row
 from sqlalchemy.exc import IntegrityError
 
-from features.codec import epoch_us
+from features.epoch import epoch_us
 from features.events import Event, LabelEvent
 from features.label import Label
 from features.stores.write_ahead_log import Checkpoints

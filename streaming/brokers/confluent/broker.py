@@ -11,10 +11,11 @@ from confluent_kafka.cimpl import NewTopic
 from streaming.broker import Record
 from streaming.brokers.confluent import settings
 from streaming.brokers.confluent.consumer import ConfluentConsumer, as_record
-from streaming.brokers.confluent.mapping import keep_payloads_out_of_logs, mapped
+from streaming.brokers.confluent.mapping import LOG, mapped
 from streaming.brokers.confluent.producer import ConfluentProducer
 from streaming.brokers.limits import FETCH_WAIT_MS, LINGER_MS, max_message_bytes
 from streaming.brokers.reach import parse_servers, wait_until_reachable
+from streaming.brokers.security import keep_payloads_out_of_logs
 
 _PAUSE_S = 0.05
 
@@ -46,7 +47,7 @@ class ConfluentBroker:
         self._fetch_wait_ms = fetch_wait_ms
         self._linger_ms = linger_ms
         self._connection = settings.connection(bootstrap, int(timeout_s * 1000), security or {})
-        keep_payloads_out_of_logs()
+        keep_payloads_out_of_logs(LOG)
 
     def ensure_topics(self, partitions: Mapping[str, int]) -> None:
         """Create the topics that do not exist yet, sized for large messages; existing topics stay as they are."""

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from streaming.broker import Position, Record
 from streaming.brokers.confluent.mapping import mapped
+from streaming.brokers.offsets import CommittedOffsets
 
 _REBALANCING = {
     KafkaError.REBALANCE_IN_PROGRESS,
@@ -43,7 +44,7 @@ class ConfluentConsumer:
         self._client = client
         self._bootstrap = bootstrap
         self._timeout_s = timeout_s
-        self._floors: dict[Position, int] = {}
+        self._committed = CommittedOffsets(self._ask_committed)
         client.subscribe(list(topics), on_assign=self._forget, on_revoke=self._forget, on_lost=self._forget)
 
     def poll(self, timeout_s: float, max_records: int) -> list[Record]:
@@ -61,11 +62,7 @@ class ConfluentConsumer:
         """Store the next offset to read per position, all or none; one below the stored raises ValueError."""
         with mapped(self._bootstrap, "store offsets"):
             held = {(tp.topic, tp.partition) for tp in self._client.assignment()}
-            mine = {position: offset for position, offset in offsets.items() if position in held}
-            for (topic, partition), offset in mine.items():
-                floor = self._floor((topic, partition))
-                if offset < floor:
-                    raise ValueError(f"offset {offset} of {topic}[{partition}] is behind {floor}, which is committed")
+            mine = self._committed.committable(offsets, held)
             wanted = [TopicPartition(topic, partition, offset) for (topic, partition), offset in mine.items()]
             if not wanted:
                 return
@@ -78,7 +75,7 @@ class ConfluentConsumer:
                     raise
                 log.info("offsets not stored while the group rebalances: %s", exc.args[0].name())
                 return
-            self._floors.update(mine)
+            self._committed.remember(mine)
 
     def lag(self) -> dict[Position, int]:
         """Messages not yet polled, per assigned position that has been fetched from, as of its last fetch."""
@@ -102,18 +99,15 @@ class ConfluentConsumer:
         """Return the next offset to poll: behind the last message, or where reading began in this assignment."""
         (position,) = self._client.position([partition])
         offset: int = position.offset
-        return offset if offset >= 0 else self._floor((partition.topic, partition.partition))
+        return offset if offset >= 0 else self._committed.of((partition.topic, partition.partition))
 
-    def _floor(self, position: Position) -> int:
-        """Return the offset committed for ``position``, asking the broker once per assignment."""
-        if position not in self._floors:
-            (stored,) = self._client.committed([TopicPartition(*position)], timeout=self._timeout_s)
-            self._floors[position] = max(stored.offset, 0)
-        return self._floors[position]
+    def _ask_committed(self, position: Position) -> int:
+        (stored,) = self._client.committed([TopicPartition(*position)], timeout=self._timeout_s)
+        return max(int(stored.offset), 0)
 
     def _forget(self, _client: Any, _partitions: Any) -> None:
-        """Forget what was committed when partitions change hands: their next owner may have committed more."""
-        self._floors.clear()
+        """Forget what was committed when partitions change hands."""
+        self._committed.forget()
 
 
 def _is_record(message: Message) -> bool:

@@ -1,4 +1,4 @@
-"""From the client's world to ours: errors and log lines."""
+"""From the client's world to ours: errors, and the logger that it writes to."""
 
 import logging
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException
 
-from features.errors import BrokerUnavailable, ConfigurationError
+from features.errors import BrokerUnavailable
+from streaming.brokers import failures
 
 LOG = logging.getLogger("librdkafka")
 _SETTINGS = {KafkaError._INVALID_ARG, KafkaError._UNKNOWN_PROTOCOL, KafkaError._CRIT_SYS_RESOURCE}
@@ -20,25 +21,11 @@ def mapped(bootstrap: str, what: str) -> Iterator[None]:
     except (KafkaException, BufferError) as exc:
         error = exc.args[0] if exc.args and isinstance(exc.args[0], KafkaError) else None
         if error is not None and error.code() in _SETTINGS:
-            raise ConfigurationError(
-                f"The Kafka client cannot {what} with these settings.",
-                remedy="Check the security settings and the client options.",
-            ) from exc
+            raise failures.refused_settings(what) from exc
         raise unavailable(bootstrap, what, error) from exc
 
 
 def unavailable(bootstrap: str, what: str, error: KafkaError | None) -> BrokerUnavailable:
     """The error for something that the broker did not do."""
     reason = KafkaError(error.code()).str() if error is not None else "too much is waiting to be sent"
-    return BrokerUnavailable(
-        f"The broker at {bootstrap} did not {what}: {reason}.",
-        remedy="Check that it runs, that KAFKA_BOOTSTRAP names it, and its topics, limits and access rules.",
-    )
-
-
-def keep_payloads_out_of_logs() -> None:
-    """Keep the client quiet unless asked; at DEBUG it would print configurations."""
-    if LOG.level == logging.NOTSET:
-        LOG.setLevel(logging.ERROR)
-    elif LOG.level < logging.INFO:
-        LOG.setLevel(logging.INFO)
+    return failures.unavailable(bootstrap, what, reason)

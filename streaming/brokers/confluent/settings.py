@@ -10,9 +10,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from features.errors import ConfigurationError
 from streaming.brokers.confluent.mapping import LOG
 from streaming.brokers.limits import MAX_MESSAGE_BYTES
+from streaming.brokers.security import check_known
 
 _MAX_REQUEST_BYTES = 4 * MAX_MESSAGE_BYTES
 # Security settings have one spelling for both clients, kafka-python's; this is librdkafka's for each.
@@ -32,15 +32,8 @@ SECURITY = {
 
 
 def connection(bootstrap: str, timeout_ms: int, security: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what producers, consumers and administration share.
-
-    An unknown security setting raises `ConfigurationError`, which quotes names only, for the values are secrets.
-    """
-    unknown = sorted(security.keys() - SECURITY.keys())
-    if unknown:
-        raise ConfigurationError(
-            f"Unknown Kafka security settings: {', '.join(unknown)}.", remedy=f"Known: {', '.join(sorted(SECURITY))}."
-        )
+    """Return what producers, consumers and administration share; an unknown setting raises `ConfigurationError`."""
+    check_known(security.keys(), SECURITY.keys())
     named = {SECURITY[name]: value for name, value in security.items()}
     if "ssl.endpoint.identification.algorithm" in named:
         checked = named["ssl.endpoint.identification.algorithm"]

@@ -12,10 +12,11 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor  # type: ig
 from streaming.broker import Record
 from streaming.brokers.kafka_python import settings
 from streaming.brokers.kafka_python.consumer import KafkaConsumer, as_record
-from streaming.brokers.kafka_python.mapping import keep_payloads_out_of_logs, mapped
+from streaming.brokers.kafka_python.mapping import LOG, mapped
 from streaming.brokers.kafka_python.producer import KafkaProducer, KeyPartitioner
 from streaming.brokers.limits import FETCH_WAIT_MS, LINGER_MS, max_message_bytes
 from streaming.brokers.reach import parse_servers, wait_until_reachable
+from streaming.brokers.security import keep_payloads_out_of_logs
 
 
 class KafkaBroker:
@@ -44,7 +45,7 @@ class KafkaBroker:
         self._fetch_wait_ms = fetch_wait_ms
         self._linger_ms = linger_ms
         self._connection = settings.connection(parse_servers(bootstrap), self._timeout_ms, security or {})
-        keep_payloads_out_of_logs()
+        keep_payloads_out_of_logs(LOG)
 
     def ensure_topics(self, partitions: Mapping[str, int]) -> None:
         """Create the topics that do not exist yet, sized for large messages; existing topics stay as they are."""

@@ -10,6 +10,7 @@ from kafka import errors as kafka_errors
 
 from streaming.broker import Position, Record
 from streaming.brokers.kafka_python.mapping import mapped
+from streaming.brokers.offsets import CommittedOffsets
 
 _REBALANCING = (
     kafka_errors.CommitFailedError,
@@ -32,8 +33,8 @@ class KafkaConsumer:
         self._client = client
         self._bootstrap = bootstrap
         self._timeout_ms = timeout_ms
-        self._floors: dict[Position, int] = {}
-        client.subscribe(list(topics), listener=_ForgetFloors(self._floors))
+        self._committed = CommittedOffsets(self._ask_committed)
+        client.subscribe(list(topics), listener=_ForgetCommitted(self._committed))
 
     def poll(self, timeout_s: float, max_records: int) -> list[Record]:
         """Return up to ``max_records`` messages, waiting at most ``timeout_s`` seconds for the first."""
@@ -45,11 +46,7 @@ class KafkaConsumer:
         """Store the next offset to read per position, all or none; one below the stored raises ValueError."""
         with mapped(self._bootstrap, "store offsets"):
             held = {(tp.topic, tp.partition) for tp in self._client.assignment()}
-            mine = {position: offset for position, offset in offsets.items() if position in held}
-            for (topic, partition), offset in mine.items():
-                floor = self._floor((topic, partition))
-                if offset < floor:
-                    raise ValueError(f"offset {offset} of {topic}[{partition}] is behind {floor}, which is committed")
+            mine = self._committed.committable(offsets, held)
             wanted = {kafka.TopicPartition(*p): kafka.OffsetAndMetadata(o, "", -1) for p, o in mine.items()}
             if not wanted:
                 return
@@ -58,7 +55,7 @@ class KafkaConsumer:
             except _REBALANCING as error:
                 log.info("offsets not stored while the group rebalances: %s", type(error).__name__)
                 return
-            self._floors.update(mine)
+            self._committed.remember(mine)
 
     def lag(self) -> dict[Position, int]:
         """Messages not yet polled, per assigned position that has been fetched from, as of its last fetch."""
@@ -83,12 +80,9 @@ class KafkaConsumer:
             raise kafka_errors.KafkaTimeoutError
         return position
 
-    def _floor(self, position: Position) -> int:
-        """Return the offset committed for ``position``, asking the broker once per assignment."""
-        if position not in self._floors:
-            stored = self._client.committed(kafka.TopicPartition(*position), timeout_ms=self._timeout_ms)
-            self._floors[position] = stored or 0
-        return self._floors[position]
+    def _ask_committed(self, position: Position) -> int:
+        stored: int | None = self._client.committed(kafka.TopicPartition(*position), timeout_ms=self._timeout_ms)
+        return stored or 0
 
 
 def as_record(message: Any) -> Record:
@@ -99,16 +93,16 @@ def as_record(message: Any) -> Record:
     )
 
 
-class _ForgetFloors(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # untyped base class
-    """Forgets what was committed when partitions change hands: their next owner may have committed more."""
+class _ForgetCommitted(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # untyped base class
+    """Forgets what was committed when partitions change hands."""
 
-    def __init__(self, floors: dict[Position, int]) -> None:
-        self._floors = floors
+    def __init__(self, committed: CommittedOffsets) -> None:
+        self._committed = committed
 
     def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 (the client's signature)
         """Forget all: a rebalance takes everything away for a moment."""
-        self._floors.clear()
+        self._committed.forget()
 
     def on_partitions_assigned(self, assigned: Any) -> None:  # noqa: ARG002 (the client's signature)
         """Forget all, in case the partitions were lost without being revoked."""
-        self._floors.clear()
+        self._committed.forget()

@@ -9,8 +9,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from features.errors import ConfigurationError
 from streaming.brokers.limits import MAX_MESSAGE_BYTES
+from streaming.brokers.security import check_known
 
 _MAX_REQUEST_BYTES = 4 * MAX_MESSAGE_BYTES
 SECURITY = frozenset(
@@ -35,15 +35,8 @@ SECURITY = frozenset(
 
 
 def connection(servers: Sequence[str], timeout_ms: int, security: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what producers, consumers and administration share.
-
-    An unknown security setting raises `ConfigurationError`, which quotes names only, for the values are secrets.
-    """
-    unknown = sorted(security.keys() - SECURITY)
-    if unknown:
-        raise ConfigurationError(
-            f"Unknown Kafka security settings: {', '.join(unknown)}.", remedy=f"Known: {', '.join(sorted(SECURITY))}."
-        )
+    """Return what producers, consumers and administration share; an unknown setting raises `ConfigurationError`."""
+    check_known(security.keys(), SECURITY)
     return {
         "bootstrap_servers": list(servers),
         "client_id": "ringfence",

@@ -41,8 +41,8 @@ def part_bytes(directory):
 
 
 def features(table):
-    """Return the features of an Arrow table as the bytes of a row-major matrix."""
-    return table.select(list(NAMES)).to_pandas().to_numpy(dtype="float32").tobytes()
+    """Return the features of an Arrow table as a matrix."""
+    return table.select(list(NAMES)).to_pandas().to_numpy(dtype="float32")
 
 
 def states(directory, fingerprint="f"):

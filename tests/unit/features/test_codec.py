@@ -1,7 +1,7 @@
 """Every kind of bad input is refused with its code and its field, and good input survives the round trip."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -14,8 +14,6 @@ from features.codec import (
     decode_transaction,
     encode_label,
     encode_transaction,
-    epoch_us,
-    from_epoch_us,
     transaction_json_schema,
 )
 from features.errors import InvalidLabel, InvalidTransaction
@@ -140,12 +138,6 @@ moments = st.datetimes(datetime(2000, 1, 2), datetime(2100, 1, 1), timezones=st.
 )
 def test_round_trip(transaction):
     assert decode_transaction(encode_transaction(transaction)) == transaction
-
-
-@given(moments)
-def test_epoch_round_trip(moment):
-    assert from_epoch_us(epoch_us(moment)) == moment
-    assert epoch_us(moment + timedelta(microseconds=1)) == epoch_us(moment) + 1
 
 
 def test_labels():

@@ -1,5 +1,3 @@
-from datetime import UTC, datetime, timedelta, timezone
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +8,6 @@ from features.encode import (
     key_hash,
     letters_code,
     mcc_code,
-    microseconds,
     outcome_word,
 )
 from features.state_layout import COUNTRY_MASK, CURRENCY_MASK, MCC_MASK
@@ -27,16 +24,6 @@ def test_hashes_are_the_same_everywhere_and_for_ever():
 def test_hashes_fit_their_fields(text):
     assert 0 < key_hash(text) < 2**32
     assert outcome_word(text, True) == outcome_word(text, False) + 1 < 2**63
-
-
-@given(st.datetimes(timezones=st.just(UTC)))
-def test_microseconds_are_exact(time):
-    assert datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds(time)) == time
-
-
-def test_microseconds_do_not_depend_on_the_zone():
-    zone = timezone(timedelta(hours=5, minutes=30))
-    assert microseconds(datetime(2024, 3, 1, 5, 30, tzinfo=zone)) == microseconds(datetime(2024, 3, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_failed_save_leaves_the_old_bundle(saved, parts, names, tmp_path, monkey
     def no_space(_path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(bundle_writer, "_sync", no_space)
+    monkeypatch.setattr(bundle_writer, "sync", no_space)
     with pytest.raises(OSError, match="No space"):
         save_bundle(tmp_path / "model", parts, created_at=CREATED)
     assert load_bundle(tmp_path / "model", expect_features=names).version == saved.version

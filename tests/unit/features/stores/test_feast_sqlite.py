@@ -136,8 +136,10 @@ def test_feast_reads_what_is_written_here_and_the_other_way_round(directory):
 def test_a_damaged_online_file_is_refused(directory, damage):
     reopened(directory)
     (directory / "online.db").write_bytes(damage)
+    before = threading.enumerate()
     with pytest.raises(StateError, match=r"online\.db is damaged: .+ delete it and back-fill"):
         open_feast(directory)
+    assert [thread.name for thread in threading.enumerate() if thread not in before] == []
 
 
 def test_a_missing_online_file_is_refused(directory):

@@ -8,6 +8,7 @@ from features.feature import FRESHNESS
 from features.stores.memory import MemoryStore
 from services.cli import features as commands
 from services.cli.app import app
+from streaming.simulator import Scenario, simulate
 
 
 def run(*arguments, columns=160, status=0):
@@ -79,7 +80,7 @@ def test_verify_on_feast_with_late_deliveries():
 
 def test_verify_reads_a_file(tmp_path):
     path = tmp_path / "payments.parquet"
-    commands.simulate(commands.Scenario(transactions=500)).transactions.to_parquet(path)
+    simulate(Scenario(transactions=500)).transactions.to_parquet(path)
     assert last_json(run("verify", "--data", str(path), "--json"))["transactions"] == 500
     assert last_json(run("verify", "--data", str(path), "--transactions", "200", "--json"))["transactions"] == 200
 

@@ -1,0 +1,19 @@
+"""What every Kafka client says of a failure. Its own text is left out: it may quote a request, and with it a secret."""
+
+from features.errors import BrokerUnavailable, ConfigurationError
+
+
+def unavailable(bootstrap: str, what: str, reason: str) -> BrokerUnavailable:
+    """The error for ``what`` the broker at ``bootstrap`` did not do."""
+    return BrokerUnavailable(
+        f"The broker at {bootstrap} did not {what}: {reason}.",
+        remedy="Check that it runs, that KAFKA_BOOTSTRAP names it, and its topics, limits and access rules.",
+    )
+
+
+def refused_settings(what: str) -> ConfigurationError:
+    """The error for settings with which a client cannot do ``what``."""
+    return ConfigurationError(
+        f"The Kafka client cannot {what} with these settings.",
+        remedy="Check the security settings and the client options.",
+    )

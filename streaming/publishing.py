@@ -1,0 +1,56 @@
+"""Sends what the worker has to say: decisions, and what could not be decided."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+import msgspec
+
+from features.errors import BrokerUnavailable, RingfenceError
+from streaming.broker import DECISIONS, Headers, Producer, Record
+from streaming.dead_letter import dead_letter_record
+from streaming.ledger import Recorded
+
+_encode = msgspec.json.Encoder().encode
+_REPEATED: Headers = (("repeated", b"1"),)
+
+
+class Publisher:
+    """A producer, opened at its first use and anew after a flush that failed: what became of that one is unknown."""
+
+    def __init__(self, open_producer: Callable[[], Producer]) -> None:
+        self._open_producer = open_producer
+        self._producer: Producer | None = None
+
+    def connect(self) -> Producer:
+        """Return the producer; connect one if there is none."""
+        if self._producer is None:
+            self._producer = self._open_producer()
+        return self._producer
+
+    def decision(self, recorded: Recorded, *, repeated: bool = False) -> None:
+        """Send a decision, or send one again for a transaction that came again."""
+        key = recorded.transaction.card_id.encode()
+        self.connect().send(DECISIONS, _encode(recorded.decision), key=key, headers=_REPEATED if repeated else ())
+
+    def dead_letter(self, record: Record, reason: RingfenceError, now: datetime) -> None:
+        """Send a record to the dead-letter queue."""
+        letter = dead_letter_record(record, reason, now)
+        self.connect().send(letter.topic, letter.value, key=letter.key, headers=letter.headers)
+
+    def flush(self) -> None:
+        """Return when everything sent is acknowledged; raise `BrokerUnavailable` if anything was not."""
+        if self._producer is None:
+            return
+        try:
+            self._producer.flush()
+        except BrokerUnavailable:
+            broken, self._producer = self._producer, None
+            with suppress(BrokerUnavailable):
+                broken.close()
+            raise
+
+    def close(self) -> None:
+        """Flush and disconnect."""
+        if self._producer is not None:
+            self._producer.close()
