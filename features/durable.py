@@ -1,7 +1,16 @@
-"""Makes what was written last through a loss of power."""
+"""Files that are whole or not there, and outlast a loss of power."""
 
 import os
 from pathlib import Path
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put ``content`` in the place of a file in one step; it is on disk when this returns."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_bytes(content)
+    sync(draft)
+    draft.replace(path)
+    sync(path.parent)
 
 
 def sync(path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from features.durable import replace_file
 from features.errors import ConfigurationError
 from models.decision import Verdict
 
@@ -106,6 +107,4 @@ def load_policy(path: Path) -> Policy:
 def save_policy(path: Path, policy: Policy) -> None:
     """Write a policy file, for people to read and edit; replaced in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.new")
-    staging.write_bytes(msgspec.json.format(msgspec.json.encode(policy), indent=2) + b"\n")
-    staging.replace(path)
+    replace_file(path, msgspec.json.format(msgspec.json.encode(policy), indent=2) + b"\n")

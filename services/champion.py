@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from features.catalogue import NAMES
+from features.durable import replace_file
 from features.errors import StateError
 from models.bundle import Bundle, load_bundle
 from models.bundle_writer import BundleParts, save_bundle
@@ -21,10 +22,7 @@ def install(state: StateDirectory, parts: BundleParts, policy: Policy, now: date
         (state.bundles / "new").rename(directory)
     bundle = load_bundle(directory, expect_features=NAMES)
     save_policy(state.policy, policy)
-    pointer = _pointer(state)
-    staging = pointer.with_suffix(".new")
-    staging.write_text(bundle.version + "\n")
-    staging.replace(pointer)
+    replace_file(_pointer(state), f"{bundle.version}\n".encode())
     return bundle
 
 
