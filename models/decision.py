@@ -19,7 +19,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one transaction.
 
     ``score`` is the calibrated probability of fraud; ``features`` the named vector as scored (missing values are null);
-    ``stage_ms`` the latency ledger in milliseconds per stage; ``degraded`` names stages that fell back.
+    ``stage_ms`` the latency ledger in milliseconds per stage; ``degraded`` names stages that fell back; ``flags`` says
+    what the features went without: ``cold:<entity>``, ``missing:<field>``, ``unusable:<entity>``.
     """
 
     transaction_id: str
@@ -32,5 +33,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     features: dict[str, float | None]
     stage_ms: dict[str, float]
     degraded: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     event_time: datetime
     decided_at: datetime

@@ -92,9 +92,15 @@ class Metrics:
         )
         self._state_errors = Counter(
             "fraud_feature_state_errors_total",
-            "Feature states that could not be read, written or understood.",
-            ["kind"],
+            "Feature states that could not be used and start anew.",
+            ["entity", "kind"],
             registry=registry,
+        )
+        self._cold_entities = Counter(
+            "fraud_cold_entities_total", "Entities never seen before, by payment.", ["entity"], registry=registry
+        )
+        self._missing_fields = Counter(
+            "fraud_missing_fields_total", "Optional fields absent, by payment.", ["field"], registry=registry
         )
 
     def _service(self, registry: CollectorRegistry) -> None:
@@ -167,9 +173,17 @@ class Metrics:
         for (topic, partition), messages in lag.items():
             self._consumer_lag.labels(topic, str(partition)).set(messages)
 
-    def feature_state_error(self, kind: str, count: int = 1) -> None:
-        """Count feature state errors; ``kind`` is read, write or corrupt."""
-        self._state_errors.labels(kind).inc(count)
+    def feature_state_error(self, entity: str, kind: str, count: int = 1) -> None:
+        """Count unusable feature states; ``kind`` is unreadable, foreign, version or corrupt."""
+        self._state_errors.labels(entity, kind).inc(count)
+
+    def cold_entities(self, entity: str, count: int = 1) -> None:
+        """Count payments whose ``entity`` was never seen before."""
+        self._cold_entities.labels(entity).inc(count)
+
+    def missing_fields(self, field: str, count: int = 1) -> None:
+        """Count payments without an optional field."""
+        self._missing_fields.labels(field).inc(count)
 
     def model(self, *, model_version: str, policy_version: str, family: str) -> None:
         """Set what decides now."""

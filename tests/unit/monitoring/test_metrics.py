@@ -30,7 +30,9 @@ def test_each_event_is_counted_under_its_label(metrics: Metrics, registry: Colle
     metrics.late_events()
     metrics.labels("analyst", 4)
     metrics.degraded("features", 5)
-    metrics.feature_state_error("read")
+    metrics.feature_state_error("card", "version")
+    metrics.cold_entities("device", 2)
+    metrics.missing_fields("ip", 3)
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
@@ -42,7 +44,9 @@ def test_each_event_is_counted_under_its_label(metrics: Metrics, registry: Colle
     assert value("fraud_late_events_total") == 1
     assert value("fraud_labels_total", source="analyst") == 4
     assert value("fraud_degraded_decisions_total", stage="features") == 5
-    assert value("fraud_feature_state_errors_total", kind="read") == 1
+    assert value("fraud_feature_state_errors_total", entity="card", kind="version") == 1
+    assert value("fraud_cold_entities_total", entity="device") == 2
+    assert value("fraud_missing_fields_total", field="ip") == 3
 
 
 def test_times_are_in_seconds_whatever_they_come_in(metrics: Metrics, registry: CollectorRegistry) -> None:
@@ -95,7 +99,7 @@ def test_readiness_and_requests(metrics: Metrics, registry: CollectorRegistry) -
 
 def test_names_follow_the_convention_and_labels_identify_nobody(metrics: Metrics, registry: CollectorRegistry) -> None:
     families = list(registry.collect())
-    assert len(families) == 16
+    assert len(families) == 18
     for family in families:
         assert family.name.startswith("fraud_")
         assert family.documentation
