@@ -19,6 +19,7 @@ COLD, MISSING, UNUSABLE = "cold:", "missing:", "unusable:"
 _KEY_FIELDS = ("card_id", "merchant_id", "device_id", "ip", "customer_id")  # in the order of `ENTITIES`
 # In the order of `state_layout.MISSING_INTEGERS` and `MISSING_REALS`.
 _OTHER_FIELDS = ("mcc", "country", "channel", "entry_mode", "latitude", "longitude")
+MISSING_FIELDS = (*_KEY_FIELDS[2:], *_OTHER_FIELDS)  # the first two entities are named by every transaction
 _WORDS = {
     F_LATE: "late",
     F_TOO_LATE: "too_late",

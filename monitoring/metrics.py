@@ -5,8 +5,13 @@ card, customer, merchant or transaction id.
 """
 
 from collections.abc import Mapping
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from features.flags import MISSING_FIELDS
+from features.state import DefectKind
+from features.store import ENTITIES
 
 STAGES = (
     "intake",
@@ -50,6 +55,12 @@ class Metrics:
                 self._decisions.labels(decision, origin)
         for source in ("chargeback", "analyst", "customer"):
             self._labels.labels(source)
+        for field in MISSING_FIELDS:
+            self._missing_fields.labels(field)
+        for entity in ENTITIES:
+            self._cold_entities.labels(entity)
+            for kind in get_args(DefectKind):
+                self._state_errors.labels(entity, kind)
 
     def _pipeline(self, registry: CollectorRegistry) -> None:
         self._decisions = Counter(

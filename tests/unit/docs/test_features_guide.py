@@ -12,7 +12,8 @@ from features.catalogue import NAMES
 from features.catalogue_labels import PRIOR_RATE, PRIOR_WEIGHT, STREAKS
 from features.catalogue_request import JUST_UNDER, SMALL_AMOUNT
 from features.catalogue_windows import WINDOWS
-from features.encode import key_hash, microseconds
+from features.encode import key_hash
+from features.epoch import epoch_us
 from features.formula import Formula, Past, Payment, chained
 from features.history import KEY_COLUMNS
 from features.kernel_jit import jit
@@ -130,7 +131,7 @@ def test_the_worked_example_computes_what_its_definition_says(compiled):
         integers[layout.I_MERCHANT] = key_hash(payment.merchant_id)
         row = np.full(1, np.nan)
         past = Past(words, 0, len(words), layout.EVENT_WORDS[layout.CARD])
-        fill(Payment(microseconds(payment.event_time), payment.amount, integers, np.zeros(layout.REALS)), past, row)
+        fill(Payment(epoch_us(payment.event_time), payment.amount, integers, np.zeros(layout.REALS)), past, row)
         assert row.tolist() == values[-1:]
         remembered.append(Seen(payment.event_time, arrival, payment))
     assert len(set(values)) > 5
@@ -139,7 +140,7 @@ def test_the_worked_example_computes_what_its_definition_says(compiled):
 def words_of(payment):
     """Return a card's remembered transaction as `features.state_layout` lays it out."""
     amount = np.float64(payment.amount).view(np.int64)
-    return microseconds(payment.event_time), int(amount), key_hash(payment.merchant_id) << layout.MERCHANT_SHIFT, 0
+    return epoch_us(payment.event_time), int(amount), key_hash(payment.merchant_id) << layout.MERCHANT_SHIFT, 0
 
 
 def test_an_amount_of_the_past_is_read_as_the_guide_says():

@@ -14,12 +14,15 @@ def metrics(registry: CollectorRegistry) -> Metrics:
     return Metrics(registry)
 
 
-def test_decisions_and_labels_start_at_zero(metrics: Metrics, registry: CollectorRegistry) -> None:
+def test_what_alerts_look_at_starts_at_zero(metrics: Metrics, registry: CollectorRegistry) -> None:
     for origin in ("stream", "rest"):
         for decision in ("approve", "review", "decline"):
             assert registry.get_sample_value("fraud_decisions_total", {"decision": decision, "origin": origin}) == 0
     for source in ("chargeback", "analyst", "customer"):
         assert registry.get_sample_value("fraud_labels_total", {"source": source}) == 0
+    for kind in ("unreadable", "foreign", "version", "corrupt"):
+        assert registry.get_sample_value("fraud_feature_state_errors_total", {"entity": "ip", "kind": kind}) == 0
+    assert registry.get_sample_value("fraud_cold_entities_total", {"entity": "ip"}) == 0
     assert registry.get_sample_value("fraud_duplicates_total") == 0
 
 
