@@ -10,7 +10,7 @@ import typer
 from features.catalogue import NAMES
 from features.replay import replay
 from models.evaluate import evaluate as evaluate_model
-from models.fdh_protocol import evaluate_fdh
+from models.fdh_protocol import report_fdh
 from services.champion import champion, policy
 from services.cli.options import DATA, JSON, MAPPING, SEED, STATE
 from services.cli.output import print_json, print_table, progress, steps
@@ -113,8 +113,8 @@ def evaluate(
         features = replay(table, progress=tell).features
     if protocol == "fdh":
         with progress("training on the Handbook's week") as tell:
-            result: dict[str, Any] = dict(
-                evaluate_fdh(table, features, names=NAMES, progress=lambda _, share: tell(round(share * 100), 100))
+            result: dict[str, Any] = report_fdh(
+                table, features, names=NAMES, progress=lambda _, share: tell(round(share * 100), 100)
             )
     else:
         directory = open_state(state or Settings().state)

@@ -63,7 +63,7 @@ def test_row_groups_written_while_the_next_is_made_keep_their_order(table, repla
     monkeypatch.setattr(backfill_parts, "GROUP", 90)
     monkeypatch.setattr("features.replay.CHUNK", 40)
     fold(table, tmp_path, 500)
-    assert features(parts(tmp_path)) == replayed.features.tobytes()
+    assert same_bits(features(parts(tmp_path)), replayed.features)
     assert pq.ParquetFile(next(tmp_path.glob("part-*"))).metadata.num_row_groups > 2
 
 
@@ -78,7 +78,7 @@ def test_a_disk_that_is_full_is_named_and_leaves_no_part(table, tmp_path, monkey
     assert not part_bytes(tmp_path)
     monkeypatch.undo()
     fold(table, tmp_path, CHUNK)
-    assert features(parts(tmp_path)) == replay(table).features.tobytes()
+    assert same_bits(features(parts(tmp_path)), replay(table).features)
 
 
 def test_chunks_of_one_event_leave_no_empty_parts(table, tmp_path):

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from features.errors import DataError
-from models.fdh_protocol import evaluate_fdh, handbook_split
+from models import fdh_protocol
+from models.fdh_protocol import evaluate_fdh, handbook_split, report_fdh
 
 START = pd.Timestamp("2030-01-01", tz="UTC")
 
@@ -63,3 +64,28 @@ def test_figures_come_from_the_test_week_alone(data, names):
     others = np.setdiff1d(np.arange(len(table)), np.concatenate([split.train, split.test]))
     elsewhere[others] = 0
     assert evaluate_fdh(table, elsewhere, names=names, start=start, seeds=1) == report
+
+
+def test_all_history_ends_with_the_training_week(data, names):
+    table, features = data
+    start = pd.Timestamp("2030-01-20", tz="UTC")
+    report = evaluate_fdh(table, features, names=names, start=start, all_history=True, seeds=1)
+    until = (table["event_time"] < start + pd.Timedelta(days=7)) & table["is_fraud"].notna()
+    assert report["train_rows"] == until.sum() > len(handbook_split(table, start).train)
+    later = features.copy()
+    later[~until.to_numpy()] = 0
+    assert evaluate_fdh(table, later, names=names, start=start, all_history=True, seeds=1)["auc"] == 0.5
+
+
+def test_the_report_names_each_training(data, names, monkeypatch):
+    table, features = data
+    week, other = (pd.Timestamp(day, tz="UTC") for day in ("2030-01-20", "2030-01-10"))
+    monkeypatch.setattr(fdh_protocol, "VALIDATION_WEEKS", (other,))
+    monkeypatch.setattr(evaluate_fdh, "__kwdefaults__", {**evaluate_fdh.__kwdefaults__, "start": week, "seeds": 1})
+    shares = []
+    report = report_fdh(table, features, names=names, progress=lambda name, share: shares.append((name, share)))
+    alone = evaluate_fdh(table, features, names=names)
+    assert {key: report[key] for key in alone} == alone
+    assert report["validation"] == {"2030-01-10": evaluate_fdh(table, features, names=names, start=other)}
+    assert report["all_history"]["train_rows"] > report["train_rows"]
+    assert shares == [("the book's week", 0.0), ("2030-01-10", 1 / 3), ("all history", 2 / 3)]

@@ -77,7 +77,10 @@ class World:
         return self.registry.get_sample_value(f"fraud_{name}_total", labels) or 0
 
     def scoring(self, store=None):
-        return Scoring(ENGINE, store or self.store, FakeBundle(), fake_policy(), clock=lambda: NOW)
+        # Time enough on a busy machine: a read that runs out of it is decided without history, as in an outage.
+        return Scoring(
+            ENGINE, store or self.store, FakeBundle(), fake_policy(), store_timeout_s=10.0, clock=lambda: NOW
+        )
 
     def worker(self, *, consumer=None, producer=None, ledger=None, store=None):
         producers = iter([producer] if producer else [])
