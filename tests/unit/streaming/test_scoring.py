@@ -41,8 +41,9 @@ def decide(scoring, *payments):
     return scored.decisions
 
 
-def new_scoring(store, **options):
-    return Scoring(ENGINE, store, FakeBundle(), fake_policy(), clock=lambda: NOW, **options)
+def new_scoring(store, *, store_timeout_s=10.0):
+    """Time enough for the store on a busy machine, unless a test is about that."""
+    return Scoring(ENGINE, store, FakeBundle(), fake_policy(), clock=lambda: NOW, store_timeout_s=store_timeout_s)
 
 
 class SlowStore(MemoryStore):
@@ -99,12 +100,11 @@ def test_what_the_features_went_without_is_flagged_once_the_states_were_read():
     store.release.set()
     missing = ("channel", "country", "customer_id", "device_id", "entry_mode", "ip", "latitude", "longitude", "mcc")
     absent = tuple(f"missing:{field}" for field in missing)
-    scoring = new_scoring(store, store_timeout_s=0.01)
-    first, second = decide(scoring, payment(0), payment(1, merchant_id="other"))
+    first, second = decide(new_scoring(store), payment(0), payment(1, merchant_id="other"))
     assert first.flags == ("cold:card", "cold:merchant", *absent)
     assert second.flags == ("cold:merchant", *absent)
     store.release.clear()
-    (unread,) = decide(scoring, payment(2))
+    (unread,) = decide(new_scoring(store, store_timeout_s=0.01), payment(2))
     store.release.set()
     assert unread.degraded == ("features",)
     assert unread.flags == absent  # nobody knows whether its entities are new
