@@ -61,7 +61,7 @@ class FeatureEngine:
         """Compute the features of the batch's transactions and the states after the batch.
 
         ``events`` are in order of ``seq``. A key without a state is unknown and starts empty. Never raises for what a
-        store returns: bytes that are damaged or of another version are reported and replaced.
+        store returns: bytes that are damaged or of another version are reported, flagged and replaced.
         """
         from features.kernel import compiled_kernel  # noqa: PLC0415  numba takes 0.4 s to import: only folding pays
 

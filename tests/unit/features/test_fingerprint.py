@@ -106,6 +106,7 @@ def test_another_history_has_other_hashes(history):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_changed_constant_is_caught_and_a_tidied_formula_is_not(tmp_path):
     """Compiles the kernel of an edited copy of the package, which takes about a minute."""
     copy = tmp_path / "features"
