@@ -2,7 +2,7 @@
 
 To add a feature, add an entry here, and its definition to the test oracle (``tests/unit/features/feature_oracle.py``).
 It is then part of training, streaming, REST and back-fill, of `ringfence features` and of the reasons that analysts
-read; models trained before go on with the features that their bundle names only after they are trained again.
+read. Models trained before are refused until they are trained again; docs/features.md says what else happens.
 """
 
 import numpy as np

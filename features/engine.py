@@ -1,24 +1,27 @@
 """The feature engine: folds transactions and labels into entity states, and reads features on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.batch import Batch, distinct_keys, make_batch
 from features.catalogue import NAMES
-from features.errors import StateError
 from features.events import Event
-from features.state import Arena, check_state
-from features.state_layout import F_APPLIED, F_LATE, F_TOO_LATE, I_KIND, TRANSACTION
-from features.store import ENTITIES, Entity, States
+from features.flags import spelled, with_unusable
+from features.state import Arena, Defect, find_defect
+from features.state_layout import I_KIND, TRANSACTION
+from features.store import Entity, States
 
-_FLAG_NAMES = {
-    F_LATE: "late",
-    F_TOO_LATE: "too_late",
-    **{F_APPLIED << code: f"already_applied:{entity}" for code, entity in enumerate(ENTITIES)},
-}
+
+class UnusableState(NamedTuple):
+    """A stored state that could not be used and was replaced by an empty one."""
+
+    entity: Entity
+    key: str
+    defect: Defect
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +29,14 @@ class FoldResult:
     """What a fold gives back.
 
     ``features`` (transactions, features) float32, in the order of the batch's transactions; ``states`` of every entity
-    touched, after the fold; ``flags`` a set for each transaction:
-
-    - ``late``: older than the newest transaction of its card. It lands in its own window.
-    - ``too_late``: more than a day older than the newest transaction of one of its entities, so that what lay in its
-      window may be forgotten.
-    - ``already_applied:<entity>``: that state holds this event or a later one already and was left alone. Features
-      read from it then include the transaction itself; the decision on record is the one that counts.
-    - ``corrupt_state:<entity>``: the stored bytes could not be used, and the entity was taken as unknown.
+    touched, after the fold; ``flags`` a set for each transaction, in the words of `features.flags`; ``unusable`` the
+    stored states that were given up, whether a transaction met them or a label.
     """
 
     features: NDArray[np.float32]
     states: dict[Entity, dict[str, bytes]]
     flags: tuple[frozenset[str], ...]
+    unusable: tuple[UnusableState, ...]
 
 
 class FeatureEngine:
@@ -63,12 +61,12 @@ class FeatureEngine:
         """Compute the features of the batch's transactions and the states after the batch.
 
         ``events`` are in order of ``seq``. A key without a state is unknown and starts empty. Never raises for what a
-        store returns: bytes that are damaged or of another version are flagged and replaced.
+        store returns: bytes that are damaged or of another version are reported, flagged and replaced.
         """
         from features.kernel import compiled_kernel  # noqa: PLC0415  numba takes 0.4 s to import: only folding pays
 
         batch = make_batch(events)
-        opened, corrupt = _open(batch, states)
+        opened, unusable = _open(batch, states)
         arena = Arena.load(opened, batch.entities, batch.transactions, batch.labels)
         transactions = len(batch.integers) - int(np.count_nonzero(batch.integers[:, I_KIND]))
         out = np.empty((transactions, len(NAMES)), np.float64)
@@ -77,31 +75,29 @@ class FeatureEngine:
         after: dict[Entity, dict[str, bytes]] = {}
         for (entity, key), state in zip(batch.keys, arena.pack(), strict=True):
             after.setdefault(entity, {})[key] = state
-        return FoldResult(out.astype(np.float32), after, _flags(batch, bits.tolist(), corrupt))
+        flags = _flags(batch, bits.tolist(), unusable)
+        return FoldResult(out.astype(np.float32), after, flags, tuple(unusable.values()))
 
 
-def _open(batch: Batch, states: States) -> tuple[list[bytes | None], set[int]]:
-    """Return each slot's state, None where there is none or it is unusable, and the slots where it is unusable."""
+def _open(batch: Batch, states: States) -> tuple[list[bytes | None], dict[int, UnusableState]]:
+    """Return each slot's state, None where there is none or it is unusable, and the unusable ones by slot."""
     opened: list[bytes | None] = []
-    corrupt: set[int] = set()
+    unusable: dict[int, UnusableState] = {}
     for slot, (entity, key) in enumerate(batch.keys):
         data = states.get(entity, {}).get(key)
-        if data is not None:
-            try:
-                check_state(data, entity)
-            except StateError:
-                corrupt.add(slot)
-                data = None
+        if data is not None and (defect := find_defect(data, entity)) is not None:
+            unusable[slot] = UnusableState(entity, key, defect)
+            data = None
         opened.append(data)
-    return opened, corrupt
+    return opened, unusable
 
 
-def _flags(batch: Batch, bits: list[int], corrupt: set[int]) -> tuple[frozenset[str], ...]:
-    """Spell out the kernel's flags and add those of unusable states."""
-    spelled = {value: frozenset(n for bit, n in _FLAG_NAMES.items() if value & bit) for value in set(bits)}
-    flags = [spelled[value] for value in bits]
-    if corrupt:
+def _flags(batch: Batch, bits: list[int], unusable: Collection[int]) -> tuple[frozenset[str], ...]:
+    """Spell out the kernel's flags and add those of the slots with unusable states."""
+    flags = [spelled(value) for value in bits]
+    if unusable:
         touched = batch.slots[batch.integers[:, I_KIND] == TRANSACTION].tolist()
         for at, slots in enumerate(touched):
-            flags[at] |= {f"corrupt_state:{batch.keys[slot][0]}" for slot in slots if slot in corrupt}
+            entities = frozenset(batch.keys[slot][0] for slot in slots if slot in unusable)
+            flags[at] = with_unusable(flags[at], entities)
     return tuple(flags)

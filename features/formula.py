@@ -34,7 +34,7 @@ class Past(NamedTuple):
     """The entity's remembered transactions at or before the payment, oldest first, each ``width`` words long.
 
     Walk them with ``for at in range(past.begin, past.end, past.width)`` and read ``past.words[at + E_TIME]`` (time) or
-    ``real(past.words, at + E_AMOUNT)`` (amount); `features.state_layout` names the other places.
+    ``np.int64(past.words[at + E_AMOUNT]).view(np.float64)`` (amount); `features.state_layout` names the other places.
     """
 
     words: NDArray[np.int64]

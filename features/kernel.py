@@ -41,8 +41,11 @@ from features.state_layout import (
     E_OTHERS,
     E_TIME,
     EVENT_LIMIT,
+    F_ABSENT,
     F_APPLIED,
+    F_COLD,
     F_LATE,
+    F_MISSING,
     F_TOO_LATE,
     H_FIRST_SEEN,
     H_LATITUDE,
@@ -61,6 +64,8 @@ from features.state_layout import (
     MERCHANT,
     MERCHANT_SHIFT,
     MICROSECONDS,
+    MISSING_INTEGERS,
+    MISSING_REALS,
     R_AMOUNT,
     R_LATITUDE,
     R_LONGITUDE,
@@ -162,7 +167,7 @@ def read_entity(
 
 @jit
 def read_flags(words: Words, table: Words, slot: int, entity: int, integers: Words) -> int:
-    """Say whether the transaction is late for this entity, and whether it was applied to it before."""
+    """Say whether the entity is new or the transaction late for it, and whether it was applied to it before."""
     header, time = table[slot, T_HEADER], integers[I_TIME]
     flags = 0
     if words[header + H_TOTAL] > 0:
@@ -170,8 +175,26 @@ def read_flags(words: Words, table: Words, slot: int, entity: int, integers: Wor
             flags |= F_LATE
         if time < words[header + H_NEWEST] - ALLOWED_LATENESS_US:
             flags |= F_TOO_LATE
+    else:
+        flags |= F_COLD << entity
     if integers[I_SEQ] <= words[header + H_MARKER]:
         flags |= F_APPLIED << entity
+    return flags
+
+
+@jit
+def read_missing(integers: Words, reals: Reals) -> int:
+    """Say which optional fields of the request are absent, those that name entities left out."""
+    flags = 0
+    bit = F_MISSING
+    for place in MISSING_INTEGERS:
+        if integers[place] == 0:
+            flags |= bit
+        bit <<= 1
+    for place in MISSING_REALS:
+        if np.isnan(reals[place]):
+            flags |= bit
+        bit <<= 1
     return flags
 
 
@@ -196,11 +219,13 @@ def compiled_kernel() -> Kernel:
             if not label:
                 row = out[at]
                 row[:] = np.nan
-                flags[at] = 0
+                flags[at] = read_missing(integers[event], reals[event])
                 read_request(integers[event], reals[event], row)
             for entity in range(len(ENTITIES)):
                 slot = slots[event, entity]
                 if slot < 0:
+                    if not label:
+                        flags[at] |= F_ABSENT << entity
                     continue
                 marker = table[slot, T_HEADER] + H_MARKER
                 if not label:

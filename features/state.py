@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,37 +33,65 @@ from features.state_layout import (
     TILED_EVENTS,
     TILED_OUTCOMES,
 )
-from features.store import Entity
+from features.store import UNREADABLE, Entity
 
 STATE_VERSION = 1  # raise it with any change of the layout, of the limits or of the hashes
 MAGIC = b"RF"
 _PREFIX = struct.Struct("<2sBBI")
 _HEAD = struct.Struct(f"<2sBBI{PACKED_HEADER}q")
+_PREFIX_FIELDS = 4
 _WORD = 8
 _REMEDY = "It is treated as unknown; a back-fill from history makes it anew."
 Words = NDArray[np.int64]
+DefectKind = Literal["unreadable", "foreign", "version", "corrupt"]
+
+
+class Defect(NamedTuple):
+    """Why a stored state cannot be used; ``message`` names the entity, never its key."""
+
+    kind: DefectKind
+    message: str
 
 
 def check_state(data: bytes, entity: Entity) -> None:
-    """Check a packed state as far as the kernel needs to work on it safely.
+    """Raise `StateError` for a packed state that `find_defect` finds fault with."""
+    defect = find_defect(data, entity)
+    if defect is not None:
+        raise StateError(defect.message, remedy=_REMEDY)
 
-    Raises `StateError` for bytes that are damaged, truncated, of another version or of another entity.
+
+def find_defect(data: bytes, entity: Entity) -> Defect | None:
+    """Check a packed state as far as the kernel needs to work on it safely; None if it can be used.
+
+    Kinds: ``unreadable`` is what the store could not unwrap, ``foreign`` no state or another entity's, ``version`` one
+    of another `STATE_VERSION`, ``corrupt`` one that is damaged or cut.
     """
-    if len(data) < _HEAD.size or len(data) % _WORD:
-        raise StateError(f"The {entity} state is truncated ({len(data)} bytes).", remedy=_REMEDY)
-    magic, version, code, checksum, *header = _HEAD.unpack_from(data)
+    if data == UNREADABLE:
+        return Defect("unreadable", f"The stored value holds no {entity} state.")
+    if len(data) < _PREFIX.size:
+        return Defect("corrupt", f"The {entity} state is truncated ({len(data)} bytes).")
+    magic, version, code, checksum = _PREFIX.unpack_from(data)
     if magic != MAGIC or code != ENTITY_CODES[entity]:
-        raise StateError(f"The bytes stored as {entity} state are something else.", remedy=_REMEDY)
+        return Defect("foreign", f"The bytes stored as {entity} state are something else.")
     if version != STATE_VERSION:
-        raise StateError(f"The {entity} state has version {version}, not {STATE_VERSION}.", remedy=_REMEDY)
+        return Defect("version", f"The {entity} state has version {version}, not {STATE_VERSION}.")
+    return _find_damage(data, entity, code, checksum)
+
+
+def _find_damage(data: bytes, entity: Entity, code: int, checksum: int) -> Defect | None:
+    """Go on with `find_defect` where the prefix is right."""
+    if len(data) < _HEAD.size or len(data) % _WORD:
+        return Defect("corrupt", f"The {entity} state is truncated ({len(data)} bytes).")
     if zlib.crc32(memoryview(data)[_PREFIX.size :]) != checksum:
-        raise StateError(f"The {entity} state is damaged: its checksum does not match.", remedy=_REMEDY)
+        return Defect("corrupt", f"The {entity} state is damaged: its checksum does not match.")
+    header = _HEAD.unpack_from(data)[_PREFIX_FIELDS:]
     events, outcomes, tiled = header[H_EVENTS], header[H_OUTCOMES], header[H_TILED]
     words = events * EVENT_WORDS[code] + outcomes * OUTCOME_WORDS
     words += EVENT_TILE_WORDS * bool(tiled & TILED_EVENTS) + OUTCOME_TILE_WORDS * bool(tiled & TILED_OUTCOMES)
     fits = 0 <= events <= EVENT_LIMIT[code] and 0 <= outcomes <= OUTCOME_LIMIT[code]
     if not fits or _HEAD.size + words * _WORD != len(data):
-        raise StateError(f"The {entity} state contradicts itself in its sizes.", remedy=_REMEDY)
+        return Defect("corrupt", f"The {entity} state contradicts itself in its sizes.")
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,5 +92,8 @@ T_ENTITY, T_HEADER, T_EVENTS, T_EVENT_ROOM, T_OUTCOMES, T_OUTCOME_ROOM, T_EVENT_
 TRANSACTION, LABEL = 0, 1
 R_AMOUNT, R_LATITUDE, R_LONGITUDE, REALS = range(4)
 
-# What the kernel reports of a transaction.
-F_LATE, F_TOO_LATE, F_APPLIED = 1, 2, 4  # F_APPLIED << entity code
+# What the kernel reports of a transaction; F_APPLIED, F_COLD and F_ABSENT are shifted by the entity code.
+F_LATE, F_TOO_LATE, F_APPLIED, F_COLD, F_ABSENT = 1, 1 << 1, 1 << 2, 1 << 7, 1 << 12
+F_MISSING = 1 << 17  # shifted by the place in MISSING_INTEGERS, then in MISSING_REALS
+MISSING_INTEGERS = (I_MCC, I_COUNTRY, I_CHANNEL, I_ENTRY_MODE)
+MISSING_REALS = (R_LATITUDE, R_LONGITUDE)

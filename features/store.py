@@ -7,13 +7,15 @@ from typing import Literal, Protocol
 Entity = Literal["card", "merchant", "device", "ip", "customer"]
 ENTITIES: tuple[Entity, ...] = ("card", "merchant", "device", "ip", "customer")
 States = Mapping[Entity, Mapping[str, bytes]]
+UNREADABLE = b""  # stands for a stored value that holds no state: the engine takes its entity as unknown, and says so
 
 
 class FeatureStore(Protocol):
     """Holds one packed state (opaque bytes) per entity and key.
 
     Single writer per key. A write replaces the state; when ``write`` returns it is durable and visible to ``read``.
-    Both raise `features.errors.StoreUnavailable` when the store does not answer.
+    Both raise `features.errors.StoreUnavailable` when the store does not answer or is damaged as a whole; one value
+    that is damaged is read as `UNREADABLE` and can be replaced like any other.
     """
 
     def warm_up(self) -> None:

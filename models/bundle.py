@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from features.errors import BundleError
+from features.fingerprint import changed_features
 from models import blend_scorer, lightgbm_scorer, manifest, xgboost_scorer
 from models.anomaly import Anomaly
 from models.blend_scorer import BlendScorer
@@ -113,6 +114,7 @@ def load_bundle(directory: Path, *, expect_features: Sequence[str] | None) -> Bu
     content = manifest.decode(_read(directory, manifest.FILE_NAME, manifest.MAX_BYTES), _at(directory))
     if expect_features is not None:
         _check_features(content.feature_names, tuple(expect_features), directory)
+        _check_computation(content.feature_digests or {}, directory)
     if content.family not in MODEL_FILES:
         raise BundleError(f"{_at(directory)} names the unknown model family {content.family!r}.", remedy=RECOVER)
     own = {*MODEL_FILES[content.family], PROBES_FILE}
@@ -154,6 +156,16 @@ def _check_features(has: tuple[str, ...], expected: tuple[str, ...], directory: 
         f"The bundle {directory} was trained on other features: it {detail}.",
         remedy="Train again with this version's features, or serve it with the version that made it.",
     )
+
+
+def _check_computation(digests: dict[str, str], directory: Path) -> None:
+    changed = changed_features(digests)
+    if changed:
+        raise BundleError(
+            f"The bundle {directory} was trained on features that are computed in another way now: "
+            f"{', '.join(changed[:5])}{f' and {len(changed) - 5} more' if len(changed) > 5 else ''}.",
+            remedy="Train again with this version's features, or serve it with the version that made it.",
+        )
 
 
 def _verified(directory: Path, name: str, sha256: str) -> bytes:

@@ -14,6 +14,7 @@ import xgboost
 
 from features.durable import sync
 from features.errors import ConfigurationError
+from features.fingerprint import digests_of
 from models import manifest
 from models.bundle import BUNDLE_FILES, PROBES_FILE, Bundle, Probes, load_bundle, sha256_hex
 from models.calibrated_model import CalibratedModel
@@ -85,6 +86,7 @@ def _manifest(parts: BundleParts, files: dict[str, str], created_at: datetime) -
             metrics=parts.metrics,
             libraries={module.__name__: module.__version__ for module in (lightgbm, xgboost, np, sklearn)},
             files=files,
+            feature_digests=digests_of(parts.feature_names),
         )
     )
 

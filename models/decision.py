@@ -20,9 +20,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one transaction.
 
     ``score`` is the calibrated probability of fraud; ``features`` the named vector as scored (missing values are null);
-    ``stage_ms`` the latency ledger in milliseconds per stage; ``degraded`` names stages that fell back. ``scored_by``
-    says which part of the bundle gave the score: its model, or its fallback where no history could be read.
-    ``anomaly`` is the share of recent genuine payments that are less unusual; null where that could not be told.
+    ``stage_ms`` the latency ledger in milliseconds per stage; ``degraded`` names stages that fell back; ``flags`` says
+    what the features went without: ``cold:<entity>``, ``missing:<field>``, ``unusable:<entity>``. ``scored_by`` says
+    which part of the bundle gave the score: its model, or its fallback where no history could be read. ``anomaly`` is
+    the share of recent genuine payments that are less unusual; null where that could not be told.
     """
 
     transaction_id: str
@@ -35,6 +36,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     features: dict[str, float | None]
     stage_ms: dict[str, float]
     degraded: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     scored_by: ScoredBy = "model"
     anomaly: float | None = None
     event_time: datetime

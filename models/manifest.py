@@ -33,7 +33,10 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``manifest.json``. ``metrics`` are by window, then by name; ``files`` maps file name to sha-256 hex."""
+    """``manifest.json``. ``metrics`` are by window, then by name; ``files`` maps file name to sha-256 hex.
+
+    ``feature_digests`` say how each feature was computed (`features.fingerprint`); older bundles lack them.
+    """
 
     format: int
     model_version: str
@@ -46,6 +49,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     libraries: dict[str, str]
     files: dict[str, str]
     checksum: str = ""
+    feature_digests: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def sealed(manifest: Manifest) -> Manifest:
@@ -81,12 +85,14 @@ def decode(content: bytes, source: str) -> Manifest:
 
 
 def _version(manifest: Manifest) -> str:
-    served = {
+    served: dict[str, object] = {
         "format": manifest.format,
         "feature_names": manifest.feature_names,
         "calibration": manifest.calibration,
         "files": manifest.files,
     }
+    if manifest.feature_digests:
+        served["feature_digests"] = manifest.feature_digests
     digest = hashlib.sha256(msgspec.json.encode(served, order="sorted")).hexdigest()
     return f"{manifest.family}-{digest[:12]}"
 

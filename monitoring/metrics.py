@@ -5,8 +5,13 @@ card, customer, merchant or transaction id.
 """
 
 from collections.abc import Mapping
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from features.flags import MISSING_FIELDS
+from features.state import DefectKind
+from features.store import ENTITIES
 
 STAGES = (
     "intake",
@@ -52,6 +57,12 @@ class Metrics:
             self._labels.labels(source)
         for outcome in ("swapped", "refused"):
             self._swaps.labels(outcome)
+        for field in MISSING_FIELDS:
+            self._missing_fields.labels(field)
+        for entity in ENTITIES:
+            self._cold_entities.labels(entity)
+            for kind in get_args(DefectKind):
+                self._state_errors.labels(entity, kind)
 
     def _pipeline(self, registry: CollectorRegistry) -> None:
         self._decisions = Counter(
@@ -100,9 +111,15 @@ class Metrics:
         )
         self._state_errors = Counter(
             "fraud_feature_state_errors_total",
-            "Feature states that could not be read, written or understood.",
-            ["kind"],
+            "Feature states that could not be used and start anew.",
+            ["entity", "kind"],
             registry=registry,
+        )
+        self._cold_entities = Counter(
+            "fraud_cold_entities_total", "Entities never seen before, by payment.", ["entity"], registry=registry
+        )
+        self._missing_fields = Counter(
+            "fraud_missing_fields_total", "Optional fields absent, by payment.", ["field"], registry=registry
         )
 
     def _service(self, registry: CollectorRegistry) -> None:
@@ -189,9 +206,17 @@ class Metrics:
         for (topic, partition), messages in lag.items():
             self._consumer_lag.labels(topic, str(partition)).set(messages)
 
-    def feature_state_error(self, kind: str, count: int = 1) -> None:
-        """Count feature state errors; ``kind`` is read, write or corrupt."""
-        self._state_errors.labels(kind).inc(count)
+    def feature_state_error(self, entity: str, kind: str, count: int = 1) -> None:
+        """Count unusable feature states; ``kind`` is unreadable, foreign, version or corrupt."""
+        self._state_errors.labels(entity, kind).inc(count)
+
+    def cold_entities(self, entity: str, count: int = 1) -> None:
+        """Count payments whose ``entity`` was never seen before."""
+        self._cold_entities.labels(entity).inc(count)
+
+    def missing_fields(self, field: str, count: int = 1) -> None:
+        """Count payments without an optional field."""
+        self._missing_fields.labels(field).inc(count)
 
     def model(self, *, model_version: str, policy_version: str, family: str) -> None:
         """Set what decides now."""

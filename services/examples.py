@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from features.flags import MISSING_FIELDS
 from features.transaction import Transaction
 from models.decision import Decision
 
@@ -39,6 +40,7 @@ DECISION = Decision(
     policy_version="3-91b2c4d7",
     features={"amount": 499.0, "amount_just_under": 1.0, "is_night": 0.0},
     stage_ms={"intake": 0.2, "store_read": 0.9, "fold": 0.1, "model": 0.3, "policy": 4.6},
+    flags=("missing:customer_id",),
     anomaly=0.9871,
     event_time=TRANSACTION.event_time,
     decided_at=datetime(2026, 1, 31, 12, 0, 0, 291000, tzinfo=UTC),
@@ -52,6 +54,7 @@ ORDINARY_DECISION = Decision(
     policy_version=DECISION.policy_version,
     features={"amount": 23.8, "amount_just_under": 0.0, "is_night": 0.0},
     stage_ms=DECISION.stage_ms,
+    flags=("cold:card", *sorted(f"missing:{field}" for field in MISSING_FIELDS if field != "mcc")),
     anomaly=0.213,
     event_time=ORDINARY.event_time,
     decided_at=datetime(2026, 1, 31, 12, 0, 3, 31000, tzinfo=UTC),

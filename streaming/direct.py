@@ -9,6 +9,7 @@ from threading import Lock
 from time import perf_counter
 
 from features.codec import content_hash
+from features.engine import UnusableState
 from features.errors import DuplicateConflict, LedgerUnavailable
 from features.events import TransactionEvent
 from features.transaction import Transaction
@@ -58,13 +59,14 @@ class DirectScoring:
                 started = perf_counter()
                 decided = self._decided_before(hashes)
                 new = [t for t in _each_once(transactions) if t.transaction_id not in decided]
-                fresh = self._decide(new, hashes, perf_counter() - started) if new else []
+                fresh, unusable = self._decide(new, hashes, perf_counter() - started) if new else ([], ())
                 try:
                     self._record(fresh)
                 except DuplicateConflict:
                     continue  # the worker was faster with one of them: its decision is the final one
                 if self._metrics is not None:
-                    observe_request(self._metrics, fresh, repeated=len(transactions) - len(fresh))
+                    repeated = len(transactions) - len(fresh)
+                    observe_request(self._metrics, fresh, repeated=repeated, unusable=unusable)
                 decided |= {recorded.transaction.transaction_id: recorded.decision for recorded in fresh}
                 return [decided[t.transaction_id] for t in transactions]
         raise LedgerUnavailable(
@@ -83,13 +85,16 @@ class DirectScoring:
                 raise decided_before(transaction_id)
         return {transaction_id: recorded.decision for transaction_id, recorded in found.items()}
 
-    def _decide(self, new: Sequence[Transaction], hashes: dict[str, str], intake_s: float) -> list[Recorded]:
+    def _decide(
+        self, new: Sequence[Transaction], hashes: dict[str, str], intake_s: float
+    ) -> tuple[list[Recorded], tuple[UnusableState, ...]]:
         events = [TransactionEvent(AFTER_EVERYTHING + place, transaction) for place, transaction in enumerate(new)]
         scored = self._scoring.decide(events, stage_ms={"intake": round(intake_s * 1000, 3)})
-        return [
+        fresh = [
             Recorded(transaction, hashes[transaction.transaction_id], decision, "rest", None)
             for transaction, decision in zip(new, scored.decisions, strict=True)
         ]
+        return fresh, scored.unusable
 
     def _record(self, fresh: Sequence[Recorded]) -> None:
         if fresh:

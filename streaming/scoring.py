@@ -15,9 +15,10 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from features.engine import FeatureEngine
+from features.engine import FeatureEngine, UnusableState
 from features.errors import StoreUnavailable
 from features.events import Event, TransactionEvent
+from features.flags import UNUSABLE, recorded_flags
 from features.store import Entity, FeatureStore
 from models.bundle import Bundle
 from models.decision import Decision, Verdict
@@ -25,6 +26,7 @@ from models.fallback import Fallback
 from models.policy import Policy
 from models.reasons import reason_codes
 from streaming.bounded_store import BoundedStore
+from streaming.unusable_states import UnusableStates
 
 LATE_EVENT = "LATE_EVENT"  # later than the allowed lateness: scored, and flagged
 FEATURES_STAGE = "features"
@@ -41,11 +43,13 @@ def utc_now() -> datetime:
 class Scored:
     """Decisions, one per `TransactionEvent` in order, and the states after the fold.
 
-    ``states`` is None when the store could not be read: there is nothing right to write back then.
+    ``states`` is None when the store could not be read: there is nothing right to write back then. ``unusable`` are
+    stored states that were given up: whoever writes ``states`` replaces them.
     """
 
     decisions: list[Decision]
     states: dict[Entity, dict[str, bytes]] | None
+    unusable: tuple[UnusableState, ...] = ()
 
 
 class Scoring:
@@ -65,6 +69,7 @@ class Scoring:
         self._store = BoundedStore(store, store_timeout_s)
         self._serving = bundle, policy  # one reference, so that both change at once
         self._clock = clock
+        self._unusable = UnusableStates()
 
     @property
     def bundle(self) -> Bundle:
@@ -105,16 +110,18 @@ class Scoring:
         states = self._read(events) if with_history else None
         watch.lap("store_read")
         fold = self._engine.fold(events, states or {})
+        self._unusable.log(fold.unusable)
         watch.lap("fold")
         transactions = [event.transaction for event in events if isinstance(event, TransactionEvent)]
         if not transactions:
-            return Scored([], fold.states if states is not None else None)
+            return Scored([], fold.states if states is not None else None, fold.unusable)
         fallback = bundle.fallback if states is None else None
         scorer = fallback or bundle
         scores = scorer.score(fold.features)
+        flags = [recorded_flags(found, states is not None) for found in fold.flags]
         degraded = [
-            (FEATURES_STAGE,) if states is None or any(flag.startswith("corrupt_state") for flag in flags) else ()
-            for flags in fold.flags
+            (FEATURES_STAGE,) if states is None or any(flag.startswith(UNUSABLE) for flag in found) else ()
+            for found in flags
         ]
         anomalies = _anomalies(bundle, fold.features, degraded)
         watch.lap("model")
@@ -139,6 +146,7 @@ class Scoring:
                 features=named_features(self._engine.names, fold.features[row]),
                 stage_ms=watch.stage_ms,
                 degraded=degraded[row],
+                flags=flags[row],
                 scored_by="fallback" if fallback else "model",
                 anomaly=anomalies[row],
                 event_time=transaction.event_time,
@@ -146,12 +154,18 @@ class Scoring:
             )
             for row, transaction in enumerate(transactions)
         ]
-        return Scored(decisions, fold.states if states is not None else None)
+        return Scored(decisions, fold.states if states is not None else None, fold.unusable)
 
-    def refold(self, events: Sequence[Event]) -> None:
-        """Bring feature states up to date with events decided earlier; states skip what they have applied already."""
+    def refold(self, events: Sequence[Event]) -> tuple[UnusableState, ...]:
+        """Bring feature states up to date with events decided earlier; states skip what they have applied already.
+
+        Return the stored states that were given up.
+        """
         states = self._store.read_patiently(self._engine.keys(events))
-        self.write(self._engine.fold(events, states).states, events)
+        fold = self._engine.fold(events, states)
+        self._unusable.log(fold.unusable)
+        self.write(fold.states, events)
+        return fold.unusable
 
     def write(self, states: dict[Entity, dict[str, bytes]], events: Sequence[Event]) -> None:
         """Make folded states durable."""

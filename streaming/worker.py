@@ -33,7 +33,7 @@ from monitoring.metrics import Metrics
 from streaming.broker import Consumer, Position, Producer, Record
 from streaming.intake import Intake, take_in
 from streaming.ledger import Ledger, LedgerBatch, Recorded
-from streaming.observing import observe_stream
+from streaming.observing import observe_stream, observe_unusable
 from streaming.order import Order
 from streaming.publishing import Publisher
 from streaming.scoring import Clock, Scoring, Stopwatch, utc_now
@@ -156,7 +156,7 @@ class Worker:
         """Fold what the ledger holds beyond the durable states; give up for now if the store does not answer."""
         try:
             while events := self._ledger.events_after(self._durable, CATCH_UP_EVENTS):
-                self._scoring.refold(events)
+                observe_unusable(self._metrics, self._scoring.refold(events))
                 self._durable = events[-1].seq
             self._ledger.save_checkpoint(self._durable)
             log.info("feature states caught up", seq=self._durable)
@@ -184,7 +184,7 @@ class Worker:
             if with_history and scored.states is not None:
                 self._fold(scored.states, events)
             watch.lap("store_write")
-            observe_stream(self._metrics, records, intake, scored.decisions, watch.stage_ms, self._clock())
+            observe_stream(self._metrics, records, intake, scored, watch.stage_ms, self._clock())
             return
         raise LedgerUnavailable("The ledger keeps refusing a micro-batch as decided already.")
 

@@ -12,15 +12,14 @@ from urllib.parse import urlsplit
 
 import redis
 from feast.infra.online_stores.helpers import _mmh3 as field_name
-from feast.protos.feast.types.Value_pb2 import Value
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
 from google.protobuf.timestamp_pb2 import Timestamp  # type: ignore[import-untyped]  # ships no types
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from features.errors import ConfigurationError, StateError, StoreUnavailable
-from features.store import ENTITIES, Entity, States
+from features.errors import ConfigurationError, StoreUnavailable
+from features.store import ENTITIES, UNREADABLE, Entity, States
 from features.stores.feast_instance import FEATURE, PROJECT, VIEW_NAMES, key_bytes, open_instance
+from features.stores.feast_value import unwrap, wrap
 
 TIMEOUT_S = 0.5
 _STATE_FIELDS: dict[Entity, bytes] = {entity: field_name(f"{VIEW_NAMES[entity]}:{FEATURE}") for entity in ENTITIES}
@@ -58,23 +57,38 @@ class RedisStates:
         with self._errors(), self._client.pipeline(transaction=False) as pipe:
             for entity, key in wanted:
                 pipe.hget(_redis_key(entity, key), _STATE_FIELDS[entity])
-            for (entity, key), value in zip(wanted, pipe.execute(), strict=True):
-                if value is not None:
-                    found[entity][key] = Value.FromString(value).bytes_val
+            for (entity, key), reply in zip(wanted, pipe.execute(raise_on_error=False), strict=True):
+                if _is_of_another_type(reply):
+                    found[entity][key] = UNREADABLE
+                elif reply is not None:
+                    found[entity][key] = unwrap(reply)
         return found
 
     def write(self, states: States, as_of: datetime) -> None:
-        """Set all states in one round trip; durable as far as the server's append-only file is."""
+        """Set all states in one round trip; durable as far as the server's append-only file is.
+
+        Whatever lies under a state's key that is no hash is deleted first, which takes a second one.
+        """
         stamp = Timestamp()
         stamp.FromDatetime(as_of)
         event_time = stamp.SerializeToString()
-        with self._errors(), self._client.pipeline(transaction=False) as pipe:
-            for entity, rows in states.items():
-                for key, state in rows.items():
-                    value = Value(bytes_val=state).SerializeToString()
-                    fields = [_TIME_FIELDS[entity], event_time, _STATE_FIELDS[entity], value]
-                    pipe.hset(_redis_key(entity, key), items=fields)
-            pipe.execute()
+        rows: list[tuple[bytes, list[str | bytes]]] = [
+            (_redis_key(entity, key), [_TIME_FIELDS[entity], event_time, _STATE_FIELDS[entity], wrap(state)])
+            for entity, of_entity in states.items()
+            for key, state in of_entity.items()
+        ]
+        with self._errors():
+            if blocked := self._set(rows):
+                self._client.delete(*(name for name, _ in blocked))
+                self._set(blocked)
+
+    def _set(self, rows: Sequence[tuple[bytes, list[str | bytes]]]) -> list[tuple[bytes, list[str | bytes]]]:
+        """Set the fields of hashes; return the rows under whose key something else lies."""
+        with self._client.pipeline(transaction=False) as pipe:
+            for name, fields in rows:
+                pipe.hset(name, items=fields)
+            replies = pipe.execute(raise_on_error=False)
+        return [row for row, reply in zip(rows, replies, strict=True) if _is_of_another_type(reply)]
 
     def close(self) -> None:
         """Close the connections."""
@@ -82,7 +96,7 @@ class RedisStates:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Map every error of Redis and of the stored values to ours; none of them repeats the password."""
+        """Map every error of Redis to ours; none of them repeats the password."""
         try:
             yield
         except redis.AuthenticationError as exc:
@@ -93,11 +107,6 @@ class RedisStates:
             raise StoreUnavailable(
                 f"Redis at {self._address} does not answer: {exc}.",
                 remedy="Check that it runs and that the Redis URL is right (rediss:// for TLS).",
-            ) from exc
-        except DecodeError as exc:
-            raise StateError(
-                f"A feature state in Redis at {self._address} is damaged.",
-                remedy="Restore that Redis database from a backup, or empty it and back-fill the features again.",
             ) from exc
         except redis.RedisError as exc:
             raise StoreUnavailable(
@@ -127,6 +136,18 @@ def _bad_url(reason: str) -> ConfigurationError:
         f"The Redis URL cannot be used: {reason}.",
         remedy="Write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS.",
     )
+
+
+def _is_of_another_type(reply: object) -> bool:
+    """Tell whether something that is no hash lies under the key; raise any other error that Redis replied with.
+
+    redis-py itself would raise the first error of a pipeline, with the key in its text.
+    """
+    if isinstance(reply, redis.ResponseError) and str(reply).startswith("WRONGTYPE"):
+        return True
+    if isinstance(reply, Exception):
+        raise reply
+    return False
 
 
 def _redis_key(entity: Entity, key: str) -> bytes:

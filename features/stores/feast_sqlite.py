@@ -11,12 +11,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from feast.protos.feast.types.Value_pb2 import Value
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
-
 from features.errors import StateError, StoreUnavailable
 from features.store import ENTITIES, Entity, States
 from features.stores.feast_instance import FEATURE, PROJECT, VIEW_NAMES, key_bytes, open_instance
+from features.stores.feast_value import unwrap, wrap
 from features.stores.write_ahead_log import BACKSTOP, Checkpoints
 
 BUSY_TIMEOUT_S = 10.0
@@ -51,21 +49,18 @@ class SqliteStates:
                 self._connection.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 1)").fetchone()  # noqa: S608 (our own table names)
 
     def read(self, keys: Mapping[Entity, Sequence[str]]) -> dict[Entity, dict[str, bytes]]:
-        """Return the states found."""
-        with self._errors(), self._lock:
+        """Return the states found; damage of the file as a whole is an outage like any other."""
+        with self._outage(), self._lock:
             return {entity: self._read(entity, wanted) for entity, wanted in keys.items()}
 
     def write(self, states: States, as_of: datetime) -> None:
         """Upsert all states in one transaction, synced to disk when this returns."""
         event_ts = as_of.replace(tzinfo=None)  # as Feast stores it; its sqlite3 adapter turns it into a number
-        with self._errors(), self._lock, self._connection as transaction:
+        with self._outage(), self._lock, self._connection as transaction:
             for entity, rows in states.items():
                 transaction.executemany(
                     _UPSERT.format(table=_TABLES[entity]),
-                    (
-                        (key_bytes(entity, key), FEATURE, Value(bytes_val=state).SerializeToString(), event_ts)
-                        for key, state in rows.items()
-                    ),
+                    ((key_bytes(entity, key), FEATURE, wrap(state), event_ts) for key, state in rows.items()),
                 )
 
     def close(self) -> None:
@@ -85,11 +80,12 @@ class SqliteStates:
                 f"SELECT entity_key, value FROM {_TABLES[entity]} WHERE entity_key IN ({marks}) AND feature_name = ?",  # noqa: S608 (our own table names)
                 [*part, FEATURE],
             )
-            found.update((by_bytes[key], Value.FromString(value).bytes_val) for key, value in rows)
+            found.update((by_bytes[key], unwrap(value)) for key, value in rows)
         return found
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+        connection.text_factory = bytes  # a value is what it is: text in its place need not even be UTF-8
         # A write-ahead log lets other processes read during a write; FULL syncs it before a commit returns.
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536"):
             connection.execute(f"PRAGMA {pragma}")
@@ -97,8 +93,17 @@ class SqliteStates:
         return connection
 
     @contextmanager
+    def _outage(self) -> Iterator[None]:
+        """Map every error of SQLite to `StoreUnavailable`: decisions go on without history, and states catch up."""
+        try:
+            with self._errors():
+                yield
+        except StateError as exc:
+            raise StoreUnavailable(exc.message, remedy=exc.remedy) from exc
+
+    @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Map every error of SQLite and of the stored values to ours."""
+        """Map every error of SQLite to ours."""
         try:
             yield
         except sqlite3.OperationalError as exc:
@@ -108,7 +113,7 @@ class SqliteStates:
                 f"The online feature store {self._path} does not answer: {exc}.",
                 remedy="Check the disk and that no other process holds the file locked; then try again.",
             ) from exc
-        except (sqlite3.DatabaseError, DecodeError) as exc:
+        except sqlite3.DatabaseError as exc:
             raise self._damaged(str(exc)) from exc
 
     def _damaged(self, reason: str) -> StateError:

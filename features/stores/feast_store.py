@@ -56,7 +56,7 @@ class FeastStore:
     def read(self, keys: Mapping[Entity, Sequence[str]]) -> dict[Entity, dict[str, bytes]]:
         """Return the states found, by entity and key; every entity asked for is present, unknown keys are absent.
 
-        Raises `StoreUnavailable` when the store does not answer, `StateError` when it is damaged.
+        Raises `StoreUnavailable` when the store does not answer or is damaged as a whole.
         """
         check_entities(keys)
         return self._backend.read(keys)

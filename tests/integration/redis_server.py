@@ -49,8 +49,11 @@ class RedisServer:
     def _answers(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+                # Without the password it would refuse the login even while it loads its data.
+                commands = [f"AUTH {self.password}"] * bool(self.password) + ["PING"]
+                connection.sendall("".join(f"{command}\r\n" for command in commands).encode())
+                with connection.makefile("rb") as replies:
+                    return [replies.readline() for _ in commands][-1].startswith(b"+PONG")
         except OSError:
             return False
 

@@ -1,15 +1,29 @@
+import importlib
 import time
 from datetime import timedelta
 
+import msgspec
 import pytest
 import redis
+from prometheus_client import CollectorRegistry
 
-from features.errors import StateError, StoreUnavailable
+from features.codec import encode_transaction
+from features.engine import FeatureEngine
+from features.errors import StoreUnavailable
 from features.feast_repo.definitions import ENTITY_DEFINITIONS
-from features.store import ENTITIES
+from features.store import ENTITIES, UNREADABLE
 from features.stores.feast_store import open_feast
+from features.transaction import Transaction
+from models.decision import Decision
+from monitoring.metrics import Metrics
+from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, TRANSACTIONS
+from streaming.brokers.memory import MemoryBroker
+from streaming.ledgers.memory import MemoryLedger
+from streaming.scoring import Scoring
+from streaming.worker import Worker
+from tests.fakes import FakeBundle, fake_policy
 from tests.integration.redis_server import RedisServer, redis_server, require_redis  # noqa: F401 (a fixture)
-from tests.unit.features.stores.conformance import NOON, StoreConformance, feast_messages
+from tests.unit.features.stores.conformance import NOON, FeastStoreConformance, feast_messages
 
 pytestmark = pytest.mark.integration
 KEYS = {entity.name: entity.join_key for entity in ENTITY_DEFINITIONS}
@@ -40,10 +54,29 @@ def own_server(tmp_path):
     server.kill()
 
 
-class TestFeastOnRedis(StoreConformance):
+class TestFeastOnRedis(FeastStoreConformance):
     @pytest.fixture
     def store(self, opened, client):
         return opened
+
+    @pytest.fixture
+    def spoil(self, client):
+        def spoil(key, damage):
+            name, field, value = stored(client, "card", key)
+            client.hset(name, field, damage(value))
+
+        return spoil
+
+    def test_a_key_of_another_type_is_unreadable_and_replaced(self, store, client):
+        store.write({"card": {"bad": b"1", "good": b"1"}}, NOON)
+        name, _, _ = stored(client, "card", "bad")
+        client.set(name, "no hash")
+        assert store.read({"card": ["bad", "good"]}) == {"card": {"bad": UNREADABLE, "good": b"1"}}
+        store.write({"card": {"bad": b"2", "good": b"2"}, "ip": {"bad": b"3"}}, NOON)
+        assert store.read({"card": ["bad", "good"], "ip": ["bad"]}) == {
+            "card": {"bad": b"2", "good": b"2"},
+            "ip": {"bad": b"3"},
+        }
 
 
 def test_feast_reads_what_is_written_here_and_the_other_way_round(opened, client):
@@ -146,10 +179,69 @@ def test_a_full_server_is_unavailable(opened, client):
     opened.write({"card": {"c": b"1"}}, NOON)
 
 
-def test_a_damaged_value_is_named_as_damage(opened, client):
-    opened.write({"card": {"c": b"x" * 50}}, NOON)
-    (key,) = client.keys()
-    for field, value in client.hgetall(key).items():
-        client.hset(key, field, value[:20])
-    with pytest.raises(StateError, match="is damaged"):
-        opened.read({"card": ["c"]})
+def stored(client, entity, key):
+    """Return the name of a state's hash, the field of its value, and the value."""
+    redis_states = importlib.import_module("features.stores.feast_redis")  # imports Feast: see `feast_messages`
+    name, field = redis_states._redis_key(entity, key), redis_states._STATE_FIELDS[entity]
+    return name, field, client.hget(name, field)
+
+
+def payment(n, **changes):
+    fields = {
+        "transaction_id": f"t{n}",
+        "event_time": NOON + timedelta(minutes=n),
+        "card_id": "card1",
+        "merchant_id": "shop1",
+        "amount": 1.0,
+        "currency": "EUR",
+    }
+    return Transaction(**(fields | changes))
+
+
+SPOILT = {
+    "garbage": lambda client, name, field: client.hset(name, field, b"\xff garbage"),
+    "a cut value": lambda client, name, field: client.hset(name, field, client.hget(name, field)[:30]),
+    "another type": lambda client, name, field: client.set(name, b"no hash"),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_a_spoilt_value_costs_one_review_and_nobody_else_anything(opened, client, spoil):
+    """Through the worker: the payments around it are approved, the state starts anew, and the one after counts on."""
+    broker, registry = MemoryBroker(), CollectorRegistry()
+    broker.ensure_topics({TRANSACTIONS: 1, DECISIONS: 1, LABELS: 1, DEAD_LETTER: 1})
+    worker = Worker(
+        consumer=broker.consumer([TRANSACTIONS, LABELS], "worker"),
+        open_producer=broker.producer,
+        ledger=MemoryLedger(),
+        scoring=Scoring(FeatureEngine(), opened, FakeBundle(), fake_policy(), store_timeout_s=5.0),
+        metrics=Metrics(registry),
+    )
+    producer = broker.producer()
+
+    def decided(*payments):
+        before = len(broker.records(DECISIONS))
+        for each in payments:
+            producer.send(TRANSACTIONS, encode_transaction(each), key=each.card_id.encode())
+        producer.flush()
+        while len(broker.records(DECISIONS)) < before + len(payments):
+            worker.step()
+        return [msgspec.json.decode(record.value, type=Decision) for record in broker.records(DECISIONS)[before:]]
+
+    others = {"card_id": "card2", "merchant_id": "shop2"}
+    decided(payment(1), payment(2, **others))
+    name, field, _ = stored(client, "card", "card1")
+    spoil(client, name, field)
+    hit, other = decided(payment(3), payment(4, **others))
+    assert (hit.decision, hit.degraded) == ("review", ("features",))
+    assert "unusable:card" in hit.flags
+    assert hit.features["card_count_1h"] == 0
+    assert hit.features["merchant_count_1h"] == 1
+    assert (other.decision, other.degraded) == ("approve", ())
+    assert other.features["card_count_1h"] == 1
+    (after,) = decided(payment(5))
+    assert (after.decision, after.degraded) == ("approve", ())
+    assert after.features["card_count_1h"] == 1
+    errors = {"entity": "card", "kind": "unreadable"}
+    assert registry.get_sample_value("fraud_feature_state_errors_total", errors) == 1
+    assert registry.get_sample_value("fraud_degraded_decisions_total", {"stage": "features"}) == 1

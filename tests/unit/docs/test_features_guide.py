@@ -1,12 +1,13 @@
 """The guide to features says what the code does: its numbers, its names and its worked example."""
 
 import re
+from typing import get_args
 
 import numba
 import numpy as np
 import pytest
 
-from features import backfill, catalogue_formulas, lateness, parity
+from features import backfill, catalogue_formulas, fingerprint, lateness, parity
 from features import state_layout as layout
 from features.catalogue import NAMES
 from features.catalogue_labels import PRIOR_RATE, PRIOR_WEIGHT, STREAKS
@@ -14,11 +15,13 @@ from features.catalogue_request import JUST_UNDER, SMALL_AMOUNT
 from features.catalogue_windows import WINDOWS
 from features.encode import key_hash
 from features.epoch import epoch_us
+from features.flags import COLD, MISSING, MISSING_FIELDS, UNUSABLE
 from features.formula import Formula, Past, Payment, chained
 from features.history import KEY_COLUMNS
 from features.kernel_jit import jit
-from features.state import STATE_VERSION
+from features.state import STATE_VERSION, DefectKind
 from features.store import ENTITIES
+from streaming.unusable_states import LIMIT, key_digest
 from tests.unit.docs.documents import blocks, features_guide, in_backticks, table
 from tests.unit.features.event_streams import Segment, stream, transactions_of
 from tests.unit.features.feature_oracle import Seen, within
@@ -70,11 +73,22 @@ def test_the_numbers_are_those_of_the_code():
         f"`merchant_distinct_cards_24h` is at most {layout.EVENT_LIMIT[layout.MERCHANT]}.",
         f"one of the windows {', '.join(lateness._SPANS)} if it",
         f"{backfill.CHUNK:,} transactions and labels (`--chunk`)",
+        f"about {round(sum(count for count, _ in fingerprint._SEGMENTS), -2):,} payments (`features/fingerprint.py`)",
+        f"up to {LIMIT:,} of them, with its key as the first {len(key_digest(''))} digits of a sha-256",
         f"up to {['none', 'one', 'two', 'three', 'four', 'five'][parity.EXAMPLES]} examples",
     ],
 )
 def test_numbers_in_the_text_are_those_of_the_code(said):
     assert said in " ".join(GUIDE.split())
+
+
+def test_the_flags_and_kinds_that_are_named_are_those_of_the_code():
+    assert set(get_args(DefectKind)) <= set(in_backticks(GUIDE))
+    flags = {prefix + entity for prefix in (COLD, UNUSABLE) for entity in ENTITIES}
+    flags |= {MISSING + field for field in MISSING_FIELDS}
+    named = {code for code in in_backticks(GUIDE) if re.fullmatch(r"(cold|missing|unusable):\w+", code)}
+    assert {flag.split(":")[0] for flag in named} == {"cold", "missing", "unusable"}
+    assert named <= flags
 
 
 def test_tiles_are_as_wide_as_the_text_says():

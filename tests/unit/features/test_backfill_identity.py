@@ -9,6 +9,7 @@ from features import backfill_identity
 from features.backfill_identity import fingerprint
 from features.datasets.mapping import load_mapping
 from features.errors import DataError
+from features.fingerprint import feature_digests
 
 MAPPING = load_mapping("fdh")
 
@@ -27,6 +28,9 @@ def test_it_depends_on_everything_that_changes_the_outcome(data, tmp_path, monke
     seen.append(fingerprint(data, load_mapping("simulator"), None))
     with monkeypatch.context() as patch:
         patch.setattr(backfill_identity, "NAMES", backfill_identity.NAMES[1:])
+        seen.append(fingerprint(data, MAPPING, None))
+    with monkeypatch.context() as patch:
+        patch.setattr(backfill_identity, "feature_digests", lambda: {**feature_digests(), "amount": "0"})
         seen.append(fingerprint(data, MAPPING, None))
     with monkeypatch.context() as patch:
         patch.setattr(backfill_identity, "STATE_VERSION", 99)

@@ -12,6 +12,7 @@ from features.catalogue import FEATURES, NAMES
 from features.engine import FeatureEngine
 from features.events import LabelEvent, TransactionEvent
 from features.state_layout import TILES
+from features.table import OPTIONAL_NUMBERS, OPTIONAL_TEXT
 from tests.arrays import same_bits
 from tests.unit.features.event_streams import GAPS, START, Segment, stream, transactions_of
 from tests.unit.features.feature_oracle import SPANS, Oracle
@@ -181,9 +182,9 @@ def test_a_late_transaction_lands_in_its_own_window():
     result = ENGINE.fold(events, {})
     counts = result.features[:, NAMES.index("card_count_1h")].tolist()
     assert counts == [0, 0, 1, 1]
-    assert [sorted(flags) for flags in result.flags] == [[], [], ["late"], []]
+    assert [sorted(flags & {"late", "too_late"}) for flags in result.flags] == [[], [], ["late"], []]
     long_ago = TransactionEvent(9, replace(payments, transaction_id="t9", event_time=at - timedelta(days=2)))
-    assert ENGINE.fold([long_ago], result.states).flags == ({"late", "too_late"},)
+    assert ENGINE.fold([long_ago], result.states).flags[0] >= {"late", "too_late"}
 
 
 def test_a_quiet_entity_ages_to_zero():
@@ -276,19 +277,21 @@ def test_request_features_do_not_depend_on_states():
     assert same_bits(np.concatenate(alone)[:, columns], ENGINE.fold(events, {}).features[:, columns])
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda state: b"",
-        lambda state: state[:-8],
-        lambda state: state[:50],
-        lambda state: state[:40] + bytes([state[40] ^ 1]) + state[41:],
-        lambda state: state[:2] + b"\x07" + state[3:],
-        lambda state: b"something else entirely" * 9,
-    ],
-    ids=["empty", "truncated", "cut", "flipped", "foreign version", "garbage"],
-)
-def test_unusable_states_are_flagged_and_taken_as_unknown(damage):
+DAMAGES = {
+    "nothing": (lambda state: b"", "unreadable"),
+    "truncated": (lambda state: state[:-8], "corrupt"),
+    "cut": (lambda state: state[:50], "corrupt"),
+    "cut short": (lambda state: state[:5], "corrupt"),
+    "flipped": (lambda state: state[:40] + bytes([state[40] ^ 1]) + state[41:], "corrupt"),
+    "another version": (lambda state: state[:2] + b"\x07" + state[3:], "version"),
+    "another version's sizes": (lambda state: state[:2] + b"\x07" + state[3:51], "version"),
+    "another entity's": (lambda state: state[:3] + b"\x00" + state[4:], "foreign"),
+    "garbage": (lambda state: b"something else entirely" * 9, "foreign"),
+}
+
+
+@pytest.mark.parametrize(("damage", "kind"), DAMAGES.values(), ids=DAMAGES)
+def test_unusable_states_are_flagged_and_taken_as_unknown(damage, kind):
     events = stream(1, [Segment(40, "minutes")], entities=1, labels=0.2, optional=1.0)
     states = ENGINE.fold(events[:-1], {}).states
     last = stream(2, [Segment(1, "minutes")], entities=1, labels=0.0, optional=1.0)[0].transaction
@@ -297,9 +300,48 @@ def test_unusable_states_are_flagged_and_taken_as_unknown(damage):
     broken["merchant"] = {key: damage(state) for key, state in states["merchant"].items()}
     unknown = {entity: of for entity, of in states.items() if entity != "merchant"}
     result, cold = ENGINE.fold([late], broken), ENGINE.fold([late], unknown)
-    assert result.flags == ({"corrupt_state:merchant"},)
+    assert result.flags == ({"unusable:merchant"},)
+    assert {(each.entity, each.key, each.defect.kind) for each in result.unusable} == {
+        ("merchant", key, kind) for key in states["merchant"]
+    }
+    assert cold.flags == ({"cold:merchant"},)
+    assert cold.unusable == ()
     assert same_bits(result.features, cold.features)
     assert result.states == cold.states
+
+
+def test_an_unusable_state_that_only_a_label_meets_is_reported():
+    (payment,) = stream(1, [Segment(1, "minutes")], entities=1, labels=0.0, optional=1.0)
+    states = ENGINE.fold([payment], {}).states
+    (card,) = states["card"]
+    label = dataclasses.replace(labelled_soon(payment), seq=2)
+    result = ENGINE.fold([label], states | {"card": {card: b"garbage"}})
+    assert result.flags == ()
+    assert [(each.entity, each.key, each.defect.kind) for each in result.unusable] == [("card", card, "corrupt")]
+    assert result.states["card"] == ENGINE.fold([label], {}).states["card"]
+    assert ENGINE.fold([label], states).unusable == ()
+
+
+def test_an_entity_is_cold_until_its_first_transaction_is_folded():
+    payments = stream(1, [Segment(3, "minutes")], entities=1, labels=0.0, optional=1.0)
+    known = {"card", "merchant", "device", "ip", "customer"}
+    first = ENGINE.fold(payments[:2], {})
+    assert first.flags == ({f"cold:{entity}" for entity in known}, set())  # the second sees the first, in one batch
+    elsewhere = replace(payments[2].transaction, device_id="new")
+    assert ENGINE.fold([TransactionEvent(3, elsewhere)], first.states).flags == ({"cold:device"},)
+    label = dataclasses.replace(labelled_soon(payments[0]), seq=1)
+    labelled = ENGINE.fold([label], {}).states
+    assert "cold:card" in ENGINE.fold(payments[1:2], labelled).flags[0]  # known by a label only
+
+
+@pytest.mark.parametrize("field", [*OPTIONAL_TEXT, *OPTIONAL_NUMBERS])
+def test_an_absent_field_is_flagged_where_features_use_it(field):
+    (event,) = stream(1, [Segment(1, "minutes")], labels=0.0, optional=1.0)
+    without = TransactionEvent(1, replace(event.transaction, **{field: None}))
+    whole, lacking = ENGINE.fold([event], {}).flags[0], ENGINE.fold([without], {}).flags[0]
+    assert not any(flag.startswith("missing:") for flag in whole)
+    expected = set() if field == "counterparty_id" else {f"missing:{field}"}  # no feature knows the counterparty
+    assert {flag for flag in lacking if flag.startswith("missing:")} == expected
 
 
 def test_no_events_give_no_rows():

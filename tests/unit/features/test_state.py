@@ -55,7 +55,7 @@ def test_the_heaviest_state_stays_bounded():
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda data: b"", "truncated"),
+        (lambda data: b"", "holds no card state"),
         (lambda data: data[:-3], "truncated"),
         (lambda data: data[:-8], "checksum"),
         (lambda data: data[:30] + b"!" + data[31:], "checksum"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from features.errors import BundleError, ConfigurationError
+from features.fingerprint import feature_digests
 from models import bundle_writer, manifest
 from models.bundle import load_bundle
 from models.bundle_writer import BundleParts, save_bundle
@@ -21,6 +22,15 @@ from models.splits import time_split
 
 CREATED = datetime(2030, 3, 1, tzinfo=UTC)
 WATCHING = ("amount", "speed_kmh", "card_burst_count_10m", "noise", "often_missing")
+
+EARLIER_MANIFEST = (
+    b'{"format":1,"model_version":"lightgbm-cf424a4f71bf","family":"lightgbm","created_at":"2030-03-01T00:00:00Z",'
+    b'"feature_names":["a"],"calibration":{"kind":"platt","slope":0.9,"intercept":-0.3},'
+    b'"data":{"start":"2030-03-01T00:00:00Z","end":"2030-03-01T00:00:00Z","as_of":"2030-03-01T00:00:00Z",'
+    b'"rows":10,"frauds":2,"sha256":"' + b"0" * 64 + b'"},"metrics":{"test":{"ap":0.7}},'
+    b'"libraries":{"numpy":"2.4.6"},"files":{"model.txt":"' + b"0" * 64 + b'"},'
+    b'"checksum":"e98fac366713aced8915b4d7ec76606160c45042cb7e68b5dcff35ae973081ff"}'
+)
 
 
 @pytest.fixture
@@ -174,6 +184,35 @@ def test_other_features_are_refused(saved, names, tmp_path):
         load_bundle(tmp_path / "model", expect_features=["entropy" if name == "noise" else name for name in names])
     with pytest.raises(BundleError, match="another order"):
         load_bundle(tmp_path / "model", expect_features=names[::-1])
+
+
+@pytest.fixture
+def of_the_catalogue(parts):
+    """A bundle of features of the catalogue, and some that are not in it."""
+    return dataclasses.replace(parts, feature_names=("amount", "card_count_1h", *parts.feature_names[2:]))
+
+
+def test_a_feature_that_is_computed_in_another_way_is_refused(of_the_catalogue, tmp_path):
+    names, digests = of_the_catalogue.feature_names, feature_digests()
+    saved = save_bundle(tmp_path / "model", of_the_catalogue, created_at=CREATED)
+    assert saved.manifest.feature_digests == {name: digests[name] for name in names if name in digests}
+    reseal(tmp_path / "model", feature_digests={"amount": digests["amount"], "card_count_1h": "0" * 12})
+    with pytest.raises(BundleError, match=r"in another way now: card_count_1h\. Train again"):
+        load_bundle(tmp_path / "model", expect_features=names)
+    assert load_bundle(tmp_path / "model", expect_features=None).version != saved.version
+
+
+def test_a_bundle_from_before_there_were_digests_is_served(of_the_catalogue, tmp_path):
+    save_bundle(tmp_path / "model", of_the_catalogue, created_at=CREATED)
+    reseal(tmp_path / "model", feature_digests=msgspec.UNSET)
+    assert "feature_digests" not in (tmp_path / "model" / "manifest.json").read_text()
+    load_bundle(tmp_path / "model", expect_features=of_the_catalogue.feature_names).smoke_test()
+
+
+def test_a_manifest_of_an_earlier_version_still_matches_its_checksum():
+    read = manifest.decode(EARLIER_MANIFEST, "manifest.json")
+    assert read.feature_digests is msgspec.UNSET
+    assert msgspec.json.encode(read) == EARLIER_MANIFEST
 
 
 def test_width_must_match_the_model(saved, names, tmp_path):

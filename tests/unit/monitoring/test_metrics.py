@@ -14,12 +14,15 @@ def metrics(registry: CollectorRegistry) -> Metrics:
     return Metrics(registry)
 
 
-def test_decisions_and_labels_start_at_zero(metrics: Metrics, registry: CollectorRegistry) -> None:
+def test_what_alerts_look_at_starts_at_zero(metrics: Metrics, registry: CollectorRegistry) -> None:
     for origin in ("stream", "rest"):
         for decision in ("approve", "review", "decline"):
             assert registry.get_sample_value("fraud_decisions_total", {"decision": decision, "origin": origin}) == 0
     for source in ("chargeback", "analyst", "customer"):
         assert registry.get_sample_value("fraud_labels_total", {"source": source}) == 0
+    for kind in ("unreadable", "foreign", "version", "corrupt"):
+        assert registry.get_sample_value("fraud_feature_state_errors_total", {"entity": "ip", "kind": kind}) == 0
+    assert registry.get_sample_value("fraud_cold_entities_total", {"entity": "ip"}) == 0
     assert registry.get_sample_value("fraud_duplicates_total") == 0
     for outcome in ("swapped", "refused"):
         assert registry.get_sample_value("fraud_model_swaps_total", {"outcome": outcome}) == 0
@@ -32,10 +35,12 @@ def test_each_event_is_counted_under_its_label(metrics: Metrics, registry: Colle
     metrics.late_events()
     metrics.labels("analyst", 4)
     metrics.degraded("features", 5)
-    metrics.feature_state_error("read")
     metrics.model_swap("refused")
     metrics.fallback(6)
     metrics.anomaly_reviews(7)
+    metrics.feature_state_error("card", "version")
+    metrics.cold_entities("device", 2)
+    metrics.missing_fields("ip", 3)
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
@@ -47,10 +52,12 @@ def test_each_event_is_counted_under_its_label(metrics: Metrics, registry: Colle
     assert value("fraud_late_events_total") == 1
     assert value("fraud_labels_total", source="analyst") == 4
     assert value("fraud_degraded_decisions_total", stage="features") == 5
-    assert value("fraud_feature_state_errors_total", kind="read") == 1
     assert value("fraud_model_swaps_total", outcome="refused") == 1
     assert value("fraud_fallback_decisions_total") == 6
     assert value("fraud_anomaly_reviews_total") == 7
+    assert value("fraud_feature_state_errors_total", entity="card", kind="version") == 1
+    assert value("fraud_cold_entities_total", entity="device") == 2
+    assert value("fraud_missing_fields_total", field="ip") == 3
 
 
 def test_times_are_in_seconds_whatever_they_come_in(metrics: Metrics, registry: CollectorRegistry) -> None:
@@ -105,7 +112,7 @@ def test_readiness_and_requests(metrics: Metrics, registry: CollectorRegistry) -
 
 def test_names_follow_the_convention_and_labels_identify_nobody(metrics: Metrics, registry: CollectorRegistry) -> None:
     families = list(registry.collect())
-    assert len(families) == 19
+    assert len(families) == 21
     for family in families:
         assert family.name.startswith("fraud_")
         assert family.documentation

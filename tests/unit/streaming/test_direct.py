@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
 from features.engine import FeatureEngine
 from features.errors import DuplicateConflict, LedgerUnavailable
 from features.stores.memory import MemoryStore
 from features.transaction import Transaction
+from monitoring.metrics import Metrics
 from streaming.direct import DirectScoring
 from streaming.ledger import LedgerBatch, Recorded
 from streaming.ledgers.memory import MemoryLedger
@@ -33,7 +35,7 @@ def payment(n, **changes):
 
 
 def make(ledger=None, store=None, **options):
-    scoring = Scoring(ENGINE, store or MemoryStore(), FakeBundle(), fake_policy())
+    scoring = Scoring(ENGINE, store or MemoryStore(), FakeBundle(), fake_policy(), store_timeout_s=10.0)
     return DirectScoring(scoring, ledger or MemoryLedger(), **options)
 
 
@@ -55,6 +57,22 @@ def test_earlier_transactions_of_a_request_count_for_later_ones_but_states_are_n
     assert store.read({"card": ["card1"]}).get("card", {}) == {}
     [later] = direct.score([payment(4)])
     assert later.features["card_count_1h"] == 0
+
+
+def test_an_unusable_state_costs_a_review_is_counted_and_left_to_the_worker():
+    store, registry = MemoryStore(), CollectorRegistry()
+    store.write({"card": {"card1": b"garbage"}}, START)
+    direct = make(store=store, metrics=Metrics(registry))
+    hit, other = direct.score([payment(1), payment(2, card_id="card2")])
+    assert (hit.decision, hit.degraded) == ("review", ("features",))
+    assert "unusable:card" in hit.flags
+    assert (other.decision, other.degraded) == ("approve", ())
+    assert registry.get_sample_value("fraud_feature_state_errors_total", {"entity": "card", "kind": "corrupt"}) == 1
+    assert registry.get_sample_value("fraud_cold_entities_total", {"entity": "card"}) == 1
+    assert registry.get_sample_value("fraud_missing_fields_total", {"field": "ip"}) == 2
+    assert store.read({"card": ["card1"]}) == {"card": {"card1": b"garbage"}}
+    assert direct.score([payment(1)]) == [hit]
+    assert registry.get_sample_value("fraud_degraded_decisions_total", {"stage": "features"}) == 1
 
 
 def test_the_same_content_gets_the_first_decision_back():

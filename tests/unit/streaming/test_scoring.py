@@ -1,22 +1,27 @@
 """The use case that every transport shares: degradation, flags and named features."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 
 import msgspec
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from features.catalogue import NAMES
-from features.engine import FeatureEngine
+from features.engine import FeatureEngine, UnusableState
 from features.errors import StateError, StoreUnavailable
-from features.events import TransactionEvent
+from features.events import LabelEvent, TransactionEvent
+from features.state import Defect
 from features.stores.memory import MemoryStore
 from features.transaction import Transaction
 from models.anomaly import UNLIKE_TRAINING, Anomaly, AnomalyTables
+from streaming import unusable_states
 from streaming.bounded_store import BoundedStore
 from streaming.explaining import explain
 from streaming.scoring import LATE_EVENT, Scoring, named_features
+from streaming.unusable_states import UnusableStates, key_digest
 from tests.fakes import FakeBundle, fake_policy
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -40,8 +45,10 @@ def decide(scoring, *payments):
     return scored.decisions
 
 
-def new_scoring(store, bundle=None, policy=None, **options):
-    return Scoring(ENGINE, store, bundle or FakeBundle(), policy or fake_policy(), clock=lambda: NOW, **options)
+def new_scoring(store, bundle=None, policy=None, *, store_timeout_s=10.0):
+    """Time enough for the store on a busy machine, unless a test is about that."""
+    bundle, policy = bundle or FakeBundle(), policy or fake_policy()
+    return Scoring(ENGINE, store, bundle, policy, clock=lambda: NOW, store_timeout_s=store_timeout_s)
 
 
 class Fallback(FakeBundle):
@@ -108,6 +115,64 @@ def test_corrupt_state_is_flagged_and_the_payment_not_approved():
     (decision,) = decide(new_scoring(store), payment(0, amount=1.0))
     assert decision.degraded == ("features",)
     assert decision.decision == "review"
+    assert set(decision.flags) >= {"unusable:card", "cold:merchant"}
+    assert "cold:card" not in decision.flags
+
+
+def test_what_the_features_went_without_is_flagged_once_the_states_were_read():
+    store = SlowStore()
+    store.release.set()
+    missing = ("channel", "country", "customer_id", "device_id", "entry_mode", "ip", "latitude", "longitude", "mcc")
+    absent = tuple(f"missing:{field}" for field in missing)
+    first, second = decide(new_scoring(store), payment(0), payment(1, merchant_id="other"))
+    assert first.flags == ("cold:card", "cold:merchant", *absent)
+    assert second.flags == ("cold:merchant", *absent)
+    store.release.clear()
+    (unread,) = decide(new_scoring(store, store_timeout_s=0.01), payment(2))
+    store.release.set()
+    assert unread.degraded == ("features",)
+    assert unread.flags == absent  # nobody knows whether its entities are new
+
+
+def test_only_the_payments_of_a_corrupt_state_are_reviewed():
+    store = MemoryStore()
+    store.write({"card": {"card": b"garbage"}}, NOW)
+    hit, other = decide(new_scoring(store), payment(0, amount=1.0), payment(1, amount=1.0, card_id="another"))
+    assert (hit.decision, hit.degraded) == ("review", ("features",))
+    assert (other.decision, other.degraded) == ("approve", ())
+
+
+def test_an_unusable_state_is_named_in_the_log_once_and_without_its_key():
+    store, card = MemoryStore(), "4111111111111111"
+    store.write({"card": {card: b"garbage"}, "merchant": {"shop": b""}}, NOW)
+    scoring = new_scoring(store)
+    with capture_logs() as logged:
+        for n in range(3):
+            decide(scoring, payment(n, card_id=card))
+    assert [(entry["entity"], entry["kind"], entry["key_sha256"]) for entry in logged] == [
+        ("card", "corrupt", hashlib.sha256(card.encode()).hexdigest()[:12]),
+        ("merchant", "unreadable", hashlib.sha256(b"shop").hexdigest()[:12]),
+    ]
+    assert card not in str(logged)
+
+
+def test_the_log_does_not_drown_in_unusable_states(monkeypatch):
+    monkeypatch.setattr(unusable_states, "LIMIT", 2)
+    found = [UnusableState("card", f"c{n}", Defect("version", "Another version.")) for n in range(5)]
+    with capture_logs() as logged:
+        UnusableStates().log(found)
+    assert [entry.get("key_sha256", entry.get("logged")) for entry in logged] == [key_digest("c0"), key_digest("c1"), 2]
+
+
+def test_refolding_tells_which_states_it_gave_up_whoever_meets_them():
+    store = MemoryStore()
+    scoring = new_scoring(store)
+    first = TransactionEvent(1, payment(0))
+    scoring.refold([first])
+    store.write({"merchant": {"shop": b"garbage"}}, NOW)
+    label = LabelEvent(2, "t0", True, NOW + timedelta(minutes=1), NOW, "card", "shop")
+    assert [(each.entity, each.key) for each in scoring.refold([label])] == [("merchant", "shop")]
+    assert scoring.refold([TransactionEvent(3, payment(2))]) == ()
 
 
 def test_an_event_beyond_the_allowed_lateness_is_decided_and_flagged():

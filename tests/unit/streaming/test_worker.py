@@ -70,7 +70,11 @@ class World:
     def __init__(self):
         self.broker, self.ledger, self.store = MemoryBroker(), MemoryLedger(), MemoryStore()
         self.broker.ensure_topics({TRANSACTIONS: 1, DECISIONS: 2, LABELS: 1, DEAD_LETTER: 1})
-        self.metrics = Metrics(CollectorRegistry())
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+
+    def counted(self, name, **labels):
+        return self.registry.get_sample_value(f"fraud_{name}_total", labels) or 0
 
     def scoring(self, store=None):
         # Time enough on a busy machine: a read that runs out of it is decided without history, as in an outage.
@@ -273,6 +277,67 @@ def test_without_the_store_payments_are_decided_at_once_and_never_approved_unsee
     calm.send(*PAYMENTS)
     calm.drain()
     assert world.states() == calm.states()
+
+
+def test_an_unusable_state_costs_a_review_and_is_counted_once():
+    world = World()
+    world.send(PAYMENTS[0])
+    world.drain()
+    card = PAYMENTS[0].card_id
+    world.store.write({"card": {card: b"garbage"}}, NOW)
+    hit, after = payment(50, card_id=card, amount=1.0), payment(51, card_id=card, amount=1.0)
+    world.send(hit, after)
+    for message in (hit, after):
+        world.send(message)  # delivered again: answered as before, and not counted again
+    world.drain()
+    found = {d.transaction_id: d for d in world.decisions()}
+    assert (found["t50"].decision, found["t50"].degraded) == ("review", ("features",))
+    assert world.counted("feature_state_errors", entity="card", kind="corrupt") == 1
+    world.send(payment(52, card_id=card, amount=1.0))
+    world.drain()
+    assert world.decisions()[-1].features["card_count_24h"] == 2  # the state began anew
+    assert not world.decisions()[-1].degraded
+
+
+def test_an_unusable_state_that_a_label_meets_is_counted():
+    world = World()
+    world.send(payment(0, card_id="card0", merchant_id="shop0"), label(0, 5))
+    world.drain()
+    world.store.write({"merchant": {"shop0": b"garbage"}}, NOW)
+    world.send(payment(10, card_id="card1", merchant_id="shop1"))  # the label is due with it
+    world.drain()
+    assert world.counted("feature_state_errors", entity="merchant", kind="corrupt") == 1
+    assert not world.decisions()[-1].degraded  # it has nothing to do with that shop
+
+
+def test_an_unusable_state_that_is_met_while_catching_up_is_counted():
+    world = World()
+    world.send(PAYMENTS[0])
+    worker = world.worker(store=Tripwire(world.store, "write", error=StoreUnavailable("away")))
+    worker.step()
+    world.store.write({"card": {PAYMENTS[0].card_id: b"garbage"}}, NOW)
+    worker.step()
+    assert worker.caught_up
+    assert world.counted("feature_state_errors", entity="card", kind="corrupt") == 1
+
+
+def test_what_rest_has_counted_the_worker_does_not_count_again():
+    world = World()
+    rest = World()
+    late = payment(0, event_time=START - timedelta(days=9))
+    world.send(payment(1, card_id=late.card_id))
+    world.drain()
+    before = {entity: world.counted("cold_entities", entity=entity) for entity in ("card", "merchant", "device")}
+    assert before["card"] == 1
+    DirectScoring(world.scoring(), world.ledger, metrics=rest.metrics).score([late])
+    assert rest.counted("late_events") == 1
+    assert rest.counted("missing_fields", field="ip") == 1
+    missing = world.counted("missing_fields", field="ip")
+    world.send(late)
+    world.drain()
+    assert world.counted("late_events") == 0
+    assert world.counted("missing_fields", field="ip") == missing
+    assert {entity: world.counted("cold_entities", entity=entity) for entity in before} == before
 
 
 def test_a_failed_write_is_made_up_for(calm):

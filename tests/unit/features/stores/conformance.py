@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from features.store import ENTITIES
+from features.store import ENTITIES, UNREADABLE
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 # Ids are printable ASCII up to 128 characters, and states are any bytes at all.
@@ -103,3 +103,27 @@ class StoreConformance:
     def test_warm_up_writes_nothing(self, store):
         store.warm_up()
         assert store.read({entity: ["-"] for entity in ENTITIES}) == {entity: {} for entity in ENTITIES}
+
+
+# What may lie where Feast's protobuf of a state should be, made from a right one.
+DAMAGED_VALUES = {
+    "cut": lambda value: value[:20],
+    "nothing": lambda value: b"",
+    "garbage": lambda value: b"\xff\xfe garbage" * 9,
+    "another type's": lambda value: feast_messages()[1](string_val="a state").SerializeToString(),
+    "a number's": lambda value: feast_messages()[1](int64_val=7).SerializeToString(),
+}
+
+
+class FeastStoreConformance(StoreConformance):
+    """What a store on Feast's formats must do besides; ``spoil`` replaces a card's stored value by what a function
+    makes of it."""
+
+    @pytest.mark.parametrize("damage", DAMAGED_VALUES.values(), ids=DAMAGED_VALUES)
+    def test_a_value_that_cannot_be_unwrapped_is_unreadable_and_the_others_are_not(self, store, spoil, damage):
+        store.write({"card": {"bad": b"x" * 50, "good": b"1"}, "ip": {"bad": b"2"}}, NOON)
+        spoil("bad", damage)
+        wanted = {"card": ["bad", "good", "none"], "ip": ["bad"]}
+        assert store.read(wanted) == {"card": {"bad": UNREADABLE, "good": b"1"}, "ip": {"bad": b"2"}}
+        store.write({"card": {"bad": b"anew"}}, NOON)
+        assert store.read(wanted) == {"card": {"bad": b"anew", "good": b"1"}, "ip": {"bad": b"2"}}

@@ -1,3 +1,4 @@
+import importlib
 import sqlite3
 import threading
 import time
@@ -7,11 +8,12 @@ import pytest
 
 from features.errors import StateError, StoreUnavailable
 from features.feast_repo.definitions import ENTITY_DEFINITIONS
-from features.store import ENTITIES
+from features.store import ENTITIES, UNREADABLE
 from features.stores.feast_store import open_feast
-from tests.unit.features.stores.conformance import NOON, StoreConformance, feast_messages
+from tests.unit.features.stores.conformance import NOON, FeastStoreConformance, feast_messages
 
 TABLES = [f"ringfence_{entity}_state" for entity in ENTITIES]
+OF_CARD = "entity_key = ? AND feature_name = 'state'"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,13 @@ def opened(tmp_path_factory):
     store.close()
 
 
-class TestFeastOnSqlite(StoreConformance):
+def key_bytes(card):
+    """Return the key under which Feast files a card."""
+    instance = importlib.import_module("features.stores.feast_instance")  # imports Feast: see `feast_messages`
+    return instance.key_bytes("card", card)
+
+
+class TestFeastOnSqlite(FeastStoreConformance):
     @pytest.fixture
     def store(self, opened):
         store, directory = opened
@@ -32,6 +40,31 @@ class TestFeastOnSqlite(StoreConformance):
                 connection.execute(f"DELETE FROM {table}")
         connection.close()
         return store
+
+    @pytest.fixture
+    def spoil(self, opened):
+        _, directory = opened
+
+        def spoil(key, damage):
+            with sqlite3.connect(directory / "online.db") as connection:
+                (value,) = connection.execute(
+                    f"SELECT value FROM {TABLES[0]} WHERE {OF_CARD}", [key_bytes(key)]
+                ).fetchone()
+                connection.execute(f"UPDATE {TABLES[0]} SET value = ? WHERE {OF_CARD}", [damage(value), key_bytes(key)])
+            connection.close()
+
+        return spoil
+
+    @pytest.mark.parametrize("value", [None, 7, 0.5, "text", "CAST(x'fffe' AS TEXT)"])
+    def test_a_value_of_another_type_is_unreadable(self, store, opened, value):
+        store.write({"card": {"bad": b"1", "good": b"1"}}, NOON)
+        with sqlite3.connect(opened[1] / "online.db") as connection:
+            if str(value).startswith("CAST"):
+                connection.execute(f"UPDATE {TABLES[0]} SET value = {value} WHERE {OF_CARD}", [key_bytes("bad")])
+            else:
+                connection.execute(f"UPDATE {TABLES[0]} SET value = ? WHERE {OF_CARD}", [value, key_bytes("bad")])
+        connection.close()
+        assert store.read({"card": ["bad", "good"]}) == {"card": {"bad": UNREADABLE, "good": b"1"}}
 
 
 @pytest.fixture
@@ -150,31 +183,34 @@ def test_a_missing_online_file_is_refused(directory):
     assert not (directory / "online.db").exists()
 
 
-def test_damage_in_the_middle_is_found_when_it_is_read(directory):
+def test_damage_in_the_middle_is_an_outage_when_it_is_read_or_written(directory):
+    """While it runs, the worker takes a file that is damaged as a whole for a store that does not answer."""
     store = open_feast(directory)
     store.write({"card": {f"c{i}": bytes(500) for i in range(3_000)}}, NOON)
     store.close()
     content = bytearray((directory / "online.db").read_bytes())
-    content[40_960:-4_096] = bytes(len(content) - 45_056)
+    half = len(content) // 2
+    content[half:] = bytes(len(content) - half)
     (directory / "online.db").write_bytes(content)
-    with pytest.raises(StateError, match="is damaged"):
-        read_all(directory)
-
-
-def read_all(directory):
+    keys = [f"c{i}" for i in range(3_000)]
     store = open_feast(directory)
-    try:
-        store.read({"card": [f"c{i}" for i in range(3_000)]})
-    finally:
-        store.close()
-
-
-def test_a_damaged_value_is_named_as_damage(directory):
-    store = open_feast(directory)
-    store.write({"card": {"c": b"x" * 50}}, NOON)
-    with sqlite3.connect(directory / "online.db") as connection:
-        connection.execute("UPDATE ringfence_card_state SET value = substr(value, 1, 20)")
-    connection.close()
-    with pytest.raises(StateError, match="is damaged"):
-        store.read({"card": ["c"]})
+    store.warm_up()  # looks at the head of each table only
+    with pytest.raises(StoreUnavailable, match=r"online\.db is damaged: .+ delete it and back-fill"):
+        store.read({"card": keys})
+    with pytest.raises(StoreUnavailable, match=r"online\.db is damaged"):
+        store.write({"card": dict.fromkeys(keys, b"1")}, NOON)
     store.close()
+
+
+def test_a_table_that_is_gone_is_an_outage_and_a_store_that_is_not_opened_again(directory):
+    store = open_feast(directory)
+    with sqlite3.connect(directory / "online.db") as connection:
+        connection.execute(f"DROP TABLE {TABLES[0]}")
+    connection.close()
+    with pytest.raises(StoreUnavailable, match="no such table"):
+        store.read({"card": ["c"]})
+    with pytest.raises(StateError, match=r"is damaged: no such table.+Restore"):
+        store.warm_up()
+    store.close()
+    with pytest.raises(StateError, match="no such table"):
+        open_feast(directory)
