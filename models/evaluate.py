@@ -66,10 +66,15 @@ def figures(
 
     Intervals are drawn over cards, since the payments of one card are not independent; ``resamples=0`` leaves them
     out. Noise can only add to ece, so its interval lies rather high. ``progress`` hears resamples done and in all.
-    Raises `DataError` when a class is missing.
+    Where labels are a selection all but card precision, which counts cards that were looked at, is weighted. Raises
+    `DataError` when a class is missing.
     """
     measure = _Measure(found, policy)
-    counts = {"n": len(found.truth), "n_fraud": int(found.truth.sum()), "fraud_rate": float(found.truth.mean())}
+    counts = {
+        "n": len(found.truth),
+        "n_fraud": int(found.truth.sum()),
+        "fraud_rate": float(np.average(found.truth, weights=found.weight)),
+    }
     values = {**counts, **measure(None)}  # first: what cannot be measured at all has no resample either
     return Figures(values, _intervals(measure, resamples, seed, progress) if resamples else {})
 
@@ -81,6 +86,7 @@ class _Measure:
         order = np.argsort(found.score, kind="stable")  # sorted once: sorting again is then cheap in each resample
         self.truth, self.score, self.card = found.truth[order], found.score[order], found.card[order]
         self._card_days = CardDays(found.day, found.card, found.score, found.truth)
+        self._weight = None if found.weight is None else found.weight[order]
         self._policy = policy
         if policy is not None:
             self._amount, self._verdict = found.amount[order], found.verdict[order]
@@ -100,7 +106,9 @@ class _Measure:
 
     def __call__(self, copies: NDArray[np.int64] | None) -> dict[str, float]:
         """Measure with ``copies`` (cards,) of each card, or one of each."""
-        weights = None if copies is None else copies[self.card].astype(float)
+        weights = (
+            self._weight if copies is None else copies[self.card] * (1.0 if self._weight is None else self._weight)
+        )
         recalls = metrics.recall_at_fpr(self.truth, self.score, tuple(FALSE_POSITIVE_RATES.values()), weights)
         return {
             "auc": metrics.auc(self.truth, self.score, weights),

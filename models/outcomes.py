@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.errors import DataError
+from models.inclusion import at_rows, inclusion_weights
 from models.policy import Policy
 from models.scorer import Matrix, Vector
 
@@ -27,7 +28,8 @@ class Outcomes:
     """Labelled transactions; every array has shape (n,).
 
     ``rows`` are their positions in the table they come from, ``card`` numbers their cards from 0, ``day`` is the UTC
-    day since 1970, ``verdict`` what the policy says of each (empty where there is none).
+    day since 1970, ``verdict`` what the policy says of each (empty where there is none). ``weight`` says how much each
+    counts, 1 on average, where labels are a selection (`models.inclusion`).
     """
 
     rows: Rows
@@ -37,6 +39,7 @@ class Outcomes:
     card: NDArray[np.int64]
     day: NDArray[np.int64]
     verdict: NDArray[np.str_]
+    weight: Vector | None = None
 
     @property
     def flagged(self) -> Bools:
@@ -65,4 +68,5 @@ def outcomes(model: Model, table: pd.DataFrame, features: Matrix, policy: Policy
         card=pd.factorize(labelled["card_id"])[0].astype(np.int64),
         day=(pd.DatetimeIndex(labelled["event_time"]).as_unit("s").asi8 // 86_400).astype(np.int64),
         verdict=np.array([policy.decide(p, a) for p, a in decided] if policy else [], dtype=str),
+        weight=at_rows(inclusion_weights(table), rows),
     )

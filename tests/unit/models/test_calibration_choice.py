@@ -41,6 +41,16 @@ def test_the_later_part_decides():
     assert [one.kind for one in both.trials if one.chosen] == ["platt"]
 
 
+def test_a_lead_within_the_noise_does_not_oust_platt():
+    ousted, led = 0, 0
+    for seed in range(12):
+        trials = choose_calibration(*window(Platt(0.7, -0.5), rows=4000, seed=seed)).trials
+        led += min(trials, key=lambda trial: trial.log_loss).kind != "platt"
+        ousted += not trials[0].chosen
+    assert led >= 3  # by luck alone
+    assert ousted < led
+
+
 def test_few_frauds_are_not_compared():
     margin, fraud = window(Steep(), rows=5000)
     frauds = np.flatnonzero(fraud)

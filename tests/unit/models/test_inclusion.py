@@ -5,6 +5,7 @@ import pytest
 from features.errors import DataError
 from features.table import INCLUSION
 from models.calibration import probability
+from models.evaluate import evaluate
 from models.inclusion import WEIGHT_CAP, at_rows, inclusion_weights
 from models.train import train
 
@@ -55,6 +56,23 @@ def test_weighting_removes_the_bias_of_selective_labels(selective, make_history,
     assert biased["fraud_rate"] > 1.7 * true_rate
     assert abs(honest["fraud_rate"] - true_rate) < 0.4 * (biased["fraud_rate"] - true_rate)
     assert biased["average_precision"] > honest["average_precision"] + 0.05  # flattered by the selection
+
+
+class ByColumn:
+    def score(self, features):
+        return probability(features[:, 0].astype(float) - 3)
+
+
+def test_an_evaluation_on_selected_labels_is_that_of_all(selective):
+    known, features, everything = selective
+    truth, weighted, ignoring = (
+        evaluate(ByColumn(), table, features, resamples=20)
+        for table in (everything, known, known.drop(columns=INCLUSION))
+    )
+    for name in ("fraud_rate", "average_precision", "brier"):
+        assert abs(weighted[name] - truth[name]) < 0.3 * abs(ignoring[name] - truth[name])
+    low, high = weighted["average_precision_interval"]
+    assert low < truth["average_precision"] < high
 
 
 def test_weights_by_hand():
