@@ -69,12 +69,15 @@ class Tracking:
             self._client.set_terminated(run_id, "FINISHED")
         return Tracked(run_id, registered)
 
-    def mirror_alias(self, alias: str, version: str) -> None:
-        """Point an alias ("champion", "challenger") at the registered bundle of this version.
+    def mirror_alias(self, alias: str, version: str | None) -> None:
+        """Point an alias ("champion", "challenger") at the registered bundle of this version; None takes it away.
 
         Raises `StateError` for a bundle that was never registered, `TrackingUnavailable` when MLflow does not answer.
         """
         with _errors():
+            if version is None:
+                self._client.delete_registered_model_alias(NAME, alias)
+                return
             number = self._registered(version)
             if number is None:
                 raise StateError(

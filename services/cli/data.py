@@ -13,6 +13,7 @@ from features.errors import RingfenceError
 from models.families import compare_families
 from models.search_report import Bounds
 from services.cli import gate
+from services.cli.mirror import mirror_aliases
 from services.cli.options import DATA, JSON, MAPPING, SEED, STATE
 from services.cli.output import print_json, print_table, progress, say, steps
 from services.cli.table import read, simulated
@@ -171,6 +172,7 @@ def _document(
             uri = settings.tracking_uri.get_secret_value() if settings.tracking_uri else None
             with progress("recording the run"):
                 done["run"] = open_tracking(state, uri).record(record).run_id
+            mirror_aliases(state, settings)
     except RingfenceError as error:
         say(f"The model is installed, but {'not tracked' if done else 'has no card'}: {error}")
     return done

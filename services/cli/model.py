@@ -12,6 +12,7 @@ from features.errors import BundleError, ConfigurationError
 from models.bundle import load_bundle
 from services.champion import bundle_directory, find_version, policy_file, policy_of, versions
 from services.cli import gate
+from services.cli.mirror import mirror_aliases
 from services.cli.model_tables import Listed, print_change, print_comparison, print_models
 from services.cli.options import DATA, JSON, MAPPING, STATE
 from services.cli.output import err, out, print_json, print_table, steps
@@ -123,6 +124,7 @@ def promote(
     promoted = report.passed or (force and "bundle" not in report.failed)
     if promoted:
         promote_model(directory, report, reason=reason or "passed the gate", force=force)
+        mirror_aliases(directory, Settings())
     if as_json:
         print_json({"promoted": promoted, "passed": report.passed, "failed": report.failed, "report": report})
     else:
@@ -154,6 +156,7 @@ def rollback(
         print_json({"champion": after, "before": before})
     else:
         err.print(f"{after} is the champion again, in place of {before}.", highlight=False, soft_wrap=True)
+    mirror_aliases(directory, Settings())
 
 
 def _state(path: Path | None) -> StateDirectory:

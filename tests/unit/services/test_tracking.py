@@ -32,6 +32,9 @@ record = RunRecord("lightgbm-1", bundle, {"seed": "0"}, {"test.auc": 0.9}, tags,
 tracking = services.tracking.open_tracking(state)
 first, second = tracking.record(record), tracking.record(record)
 tracking.mirror_alias("champion", "lightgbm-1")
+tracking.mirror_alias("challenger", "lightgbm-1")
+for _ in range(2):
+    tracking.mirror_alias("challenger", None)
 try:
     tracking.mirror_alias("champion", "lightgbm-2")
     refused = ""
@@ -48,6 +51,7 @@ print(json.dumps({
     "telemetry": get_telemetry_client() is not None,
     "runs": [first.run_id, second.run_id],
     "registered": [first.registered, second.registered],
+    "aliases": list(client.get_registered_model("ringfence").aliases),
     "champion": client.get_model_version_by_alias("ringfence", "champion").tags["bundle_version"],
     "refused": refused,
     "file": (state.run_files / first.run_id / "artifacts" / "a.txt").read_text(),
@@ -71,7 +75,7 @@ def test_recording_needs_nobody_else(tmp_path):
     assert found["telemetry"] is False
     assert len(set(found["runs"])) == 2
     assert found["registered"] == [1, 1]  # the same bundle is registered once
-    assert found["champion"] == "lightgbm-1"
+    assert (found["champion"], found["aliases"]) == ("lightgbm-1", ["champion"])
     assert "lightgbm-2 is not registered" in found["refused"]
     assert found["file"] == "A"
     assert not (tmp_path / "mlruns").exists()
