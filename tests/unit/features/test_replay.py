@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import NAMES
-from features.engine import FeatureEngine
 from features.errors import DataError
 from features.events import LabelEvent, TransactionEvent
 from features.replay import CHUNK, replay
 from features.state_layout import H_MARKER
 from features.table import COLUMNS, LABELS
 from tests.unit.features.event_streams import Segment, stream, transactions_of
+from tests.unit.features.examples import LONG, many
+from tests.unit.features.folding import ENGINE, fold_in_batches
 
-ENGINE = FeatureEngine()
 SEGMENTS = [Segment(100, "minutes"), Segment(30, "none"), Segment(60, "hours"), Segment(3, "months")]
 few = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -86,16 +86,6 @@ def numbered(event, seq):
     return TransactionEvent(seq, event)
 
 
-def fold_in_batches(events, size):
-    states, rows = {}, []
-    for begin in range(0, len(events), size):
-        result = ENGINE.fold(events[begin : begin + size], states)
-        rows.append(result.features)
-        for entity, found in result.states.items():
-            states.setdefault(entity, {}).update(found)
-    return np.concatenate(rows), states
-
-
 def words_without_marker(states):
     words = {}
     for entity, found in states.items():
@@ -109,19 +99,26 @@ def words_without_marker(states):
 @few
 @given(st.integers(0, 10**6), st.integers(1, 80), st.floats(0.2, 1.0))
 def test_replay_and_live_micro_batches_give_the_same_bits(seed, size, optional):
-    table, payments = history(seed, optional=optional)
-    replayed = replay(table)
-    features, states = fold_in_batches(as_events(table, payments), size)
+    assert_live_agrees(*history(seed, optional=optional), size)
+
+
+def assert_live_agrees(table, payments, size):
+    replayed, events = replay(table), as_events(table, payments)
+    features, states = fold_in_batches(events, range(0, len(events), size))
     assert replayed.features.tobytes() == features.tobytes()
     assert words_without_marker(replayed.states) == words_without_marker(states)
 
 
 def test_replay_and_live_agree_where_entities_overflow_their_memory():
-    table, payments = history(1, [Segment(1500, "seconds"), Segment(100, "hours")], entities=1, optional=1.0)
-    replayed = replay(table)
-    features, states = fold_in_batches(as_events(table, payments), 64)
-    assert replayed.features.tobytes() == features.tobytes()
-    assert words_without_marker(replayed.states) == words_without_marker(states)
+    segments = [Segment(1500, "seconds"), Segment(100, "hours")]
+    assert_live_agrees(*history(1, segments, entities=1, optional=1.0), 64)
+
+
+@pytest.mark.slow
+@many
+@given(st.integers(0, 10**6), st.integers(1, 500), LONG)
+def test_replay_and_live_agree_on_many_long_histories(seed, size, segments):
+    assert_live_agrees(*history(seed, segments, entities=1), size)
 
 
 def test_live_events_continue_a_replay():

@@ -12,6 +12,7 @@ from features.state import Arena, check_state
 from features.state_layout import ENTITY_CODES, H_EVENTS, H_OUTCOMES, H_TILED
 from features.store import ENTITIES
 from tests.unit.features.event_streams import Segment, stream
+from tests.unit.features.examples import LONG, SEEDS, few
 
 
 def states(count=60, gap="minutes", entities=2):
@@ -38,6 +39,14 @@ def test_packing_is_lossless(size):
         for data in found.values():
             assert reload(entity, data) == data
             assert bool(word(data, H_TILED)) == bool(size)
+
+
+@few
+@given(SEEDS, LONG)
+def test_packing_is_lossless_whatever_was_folded(seed, segments):
+    for entity, found in FeatureEngine().fold(stream(seed, segments), {}).states.items():
+        for data in found.values():
+            assert reload(entity, data) == data
 
 
 def test_a_state_seen_once_is_small():

@@ -1,0 +1,121 @@
+"""Thousands of events on one entity: windows are exact within its memory, and off by one tile at most beyond it."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.catalogue import NAMES
+from features.catalogue_windows import STATISTICS
+from features.encode import microseconds
+from features.state_layout import EVENT_LIMIT, TILES, WINDOW_US
+from features.store import ENTITIES
+from tests.unit.features.event_streams import Segment, stream, transactions_of
+from tests.unit.features.examples import LONG, SEEDS, few, many
+from tests.unit.features.feature_oracle import SPANS, Oracle
+from tests.unit.features.folding import ENGINE, assert_agrees, fold_in_batches, fold_unrounded
+
+EVERY = 17  # each so many-th transaction is computed the slow way, too
+# Exact but for the order of adding; all else goes through angles and logarithms.
+TO_THE_LAST_BITS = np.array(
+    [1e-9 if any(f"_{one}_{span}" in name for one in STATISTICS for span in SPANS) else 3e-6 for name in NAMES]
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    ENGINE.warm_up()
+
+
+def assert_right(events):
+    """Hold a stream's features against the definitions, and its windows against the bound."""
+    oracle = Oracle()
+    expected = oracle.fold(events, EVERY)
+    assert any(history.outgrown.times for history in oracle.histories.values())
+    features = fold_unrounded(events)
+    assert_agrees(features[::EVERY], expected, TO_THE_LAST_BITS, 1e-6)
+    assert assert_bounded(transactions_of(events), features) > 100
+
+
+def assert_bounded(payments, features):
+    """Hold windows against the bare transactions; return how many were beyond the memory."""
+    times = np.array([microseconds(payment.event_time) for payment in payments])
+    amounts = np.array([payment.amount for payment in payments])
+    keys = {"card": "card_id", "merchant": "merchant_id", "device": "device_id", "ip": "ip", "customer": "customer_id"}
+    beyond = 0
+    for code, entity in enumerate(ENTITIES):
+        names = np.array([getattr(payment, keys[entity]) or "" for payment in payments])
+        for row in range(0, len(payments), EVERY):
+            if not names[row]:
+                continue
+            mine = names[:row] == names[row]
+            past, paid = times[:row][mine], amounts[:row][mine]
+            for window, span in zip(SPANS, WINDOW_US, strict=True):
+                if f"{entity}_count_{window}" in NAMES:
+                    found = {one: features[row, NAMES.index(f"{entity}_{one}_{window}")]
+                             for one in STATISTICS if f"{entity}_{one}_{window}" in NAMES}  # fmt: skip
+                    if np.sum(past > times[row] - span) <= EVENT_LIMIT[code]:
+                        assert_exact(found, paid[(past > times[row] - span) & (past <= times[row])])
+                    else:
+                        beyond += 1
+                        assert_within_a_tile(found, past, paid, times[row], span)
+    return beyond
+
+
+def assert_exact(found, inside):
+    assert found["count"] == len(inside)
+    if "sum" in found:
+        wanted = [inside.sum()]
+        wanted += [inside.mean(), inside.std(), inside.max()] if len(inside) else [np.nan] * 3
+        assert np.allclose([found[one] for one in STATISTICS[1:]], wanted, rtol=1e-9, atol=1e-6, equal_nan=True)
+
+
+def assert_within_a_tile(found, past, paid, time, span):
+    least = (past > time - span) & (past <= time)
+    most = (past > time - span - span // TILES) & (past <= time)
+    assert least.sum() <= found["count"] <= most.sum()
+    if "sum" in found:
+        rounding = 1e-9 * paid[most].sum()
+        assert paid[least].sum() - rounding <= found["sum"] <= paid[most].sum() + rounding
+        assert max(paid[least], default=-np.inf) <= found["max"] <= max(paid[most], default=np.inf)
+
+
+@few
+@given(SEEDS, LONG, st.sampled_from((1, 2)))
+def test_an_entity_with_thousands_of_events_agrees_with_the_definitions(seed, segments, entities):
+    assert_right(stream(seed, segments, entities=entities))
+
+
+@pytest.mark.slow
+@many
+@given(SEEDS, LONG, st.sampled_from((1, 2)))
+def test_many_entities_with_thousands_of_events_agree_with_the_definitions(seed, segments, entities):
+    assert_right(stream(seed, segments, entities=entities))
+
+
+@pytest.mark.parametrize("gap", ["none", "second", "seconds", "minutes"])
+def test_a_burst_after_a_month_of_silence_agrees_with_the_definitions(gap):
+    assert_right(stream(5, [Segment(1500, gap), Segment(1, "months"), Segment(1500, gap)], entities=1, optional=1.0))
+
+
+def assert_batches_change_nothing(seed, segments):
+    events, rng = stream(seed, segments, entities=1), random.Random(seed)
+    together = ENGINE.fold(events, {})
+    features, states = fold_in_batches(events, [rng.randint(0, len(events)) for _ in range(rng.randint(5, 40))])
+    assert features.tobytes() == together.features.tobytes()
+    assert states == together.states
+
+
+@few
+@given(SEEDS, LONG)
+def test_batches_change_nothing_beyond_the_memory(seed, segments):
+    assert_batches_change_nothing(seed, segments)
+
+
+@pytest.mark.slow
+@many
+@given(SEEDS, LONG)
+def test_batches_change_nothing_beyond_many_memories(seed, segments):
+    assert_batches_change_nothing(seed, segments)
