@@ -10,7 +10,7 @@ from features.batch import Batch, distinct_keys, make_batch
 from features.catalogue import NAMES
 from features.errors import StateError
 from features.events import Event
-from features.state import Arena, check_state
+from features.state import Arena, open_state
 from features.state_layout import F_APPLIED, F_LATE, F_TOO_LATE, I_KIND, TRANSACTION
 from features.store import ENTITIES, Entity, States
 
@@ -88,7 +88,7 @@ def _open(batch: Batch, states: States) -> tuple[list[bytes | None], set[int]]:
         data = states.get(entity, {}).get(key)
         if data is not None:
             try:
-                check_state(data, entity)
+                data = open_state(data, entity)
             except StateError:
                 corrupt.add(slot)
                 data = None

@@ -32,34 +32,50 @@ from features.state_layout import (
     TILED_EVENTS,
     TILED_OUTCOMES,
 )
+from features.state_upgrade import OLD_EVENT_TILE_WORDS, OLD_OUTCOME_TILE_WORDS, upgraded_words
 from features.store import Entity
 
-STATE_VERSION = 1  # raise it with any change of the layout, of the limits or of the hashes
+STATE_VERSION = 2  # raise it with any change of the layout, of the limits or of the hashes
 MAGIC = b"RF"
 _PREFIX = struct.Struct("<2sBBI")
 _HEAD = struct.Struct(f"<2sBBI{PACKED_HEADER}q")
 _WORD = 8
 _REMEDY = "It is treated as unknown; a back-fill from history makes it anew."
+_TILE_WORDS = {1: (OLD_EVENT_TILE_WORDS, OLD_OUTCOME_TILE_WORDS), STATE_VERSION: (EVENT_TILE_WORDS, OUTCOME_TILE_WORDS)}
 Words = NDArray[np.int64]
 
 
-def check_state(data: bytes, entity: Entity) -> None:
-    """Check a packed state as far as the kernel needs to work on it safely.
+def open_state(data: bytes, entity: Entity) -> bytes:
+    """Return a stored state for the kernel to work on: as it is, or brought up to date from version 1.
+
+    Raises `StateError` for bytes that are damaged, truncated, of another version or of another entity.
+    """
+    if data[2:3] != b"\x01":
+        check_state(data, entity)
+        return data
+    check_state(data, entity, version=1)
+    body = upgraded_words(np.frombuffer(data, "<i8")).astype("<i8").tobytes()[_PREFIX.size :]
+    return _PREFIX.pack(MAGIC, STATE_VERSION, ENTITY_CODES[entity], zlib.crc32(body)) + body
+
+
+def check_state(data: bytes, entity: Entity, version: int = STATE_VERSION) -> None:
+    """Check a packed state of a version as far as the kernel needs to work on it safely.
 
     Raises `StateError` for bytes that are damaged, truncated, of another version or of another entity.
     """
     if len(data) < _HEAD.size or len(data) % _WORD:
         raise StateError(f"The {entity} state is truncated ({len(data)} bytes).", remedy=_REMEDY)
-    magic, version, code, checksum, *header = _HEAD.unpack_from(data)
+    magic, found, code, checksum, *header = _HEAD.unpack_from(data)
     if magic != MAGIC or code != ENTITY_CODES[entity]:
         raise StateError(f"The bytes stored as {entity} state are something else.", remedy=_REMEDY)
-    if version != STATE_VERSION:
-        raise StateError(f"The {entity} state has version {version}, not {STATE_VERSION}.", remedy=_REMEDY)
+    if found != version:
+        raise StateError(f"The {entity} state has version {found}, not {STATE_VERSION}.", remedy=_REMEDY)
     if zlib.crc32(memoryview(data)[_PREFIX.size :]) != checksum:
         raise StateError(f"The {entity} state is damaged: its checksum does not match.", remedy=_REMEDY)
     events, outcomes, tiled = header[H_EVENTS], header[H_OUTCOMES], header[H_TILED]
+    event_tiles, outcome_tiles = _TILE_WORDS[version]
     words = events * EVENT_WORDS[code] + outcomes * OUTCOME_WORDS
-    words += EVENT_TILE_WORDS * bool(tiled & TILED_EVENTS) + OUTCOME_TILE_WORDS * bool(tiled & TILED_OUTCOMES)
+    words += event_tiles * bool(tiled & TILED_EVENTS) + outcome_tiles * bool(tiled & TILED_OUTCOMES)
     fits = 0 <= events <= EVENT_LIMIT[code] and 0 <= outcomes <= OUTCOME_LIMIT[code]
     if not fits or _HEAD.size + words * _WORD != len(data):
         raise StateError(f"The {entity} state contradicts itself in its sizes.", remedy=_REMEDY)

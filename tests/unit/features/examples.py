@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from tests.unit.features.event_streams import Segment
 
 SEEDS = st.integers(0, 10**6)
-_fast = st.builds(Segment, st.integers(1200, 2500), st.sampled_from(("none", "second", "seconds", "minutes")))
+_late = st.sampled_from((0.0, 0.05, 0.5))
+_fast = st.builds(Segment, st.integers(1200, 2500), st.sampled_from(("none", "second", "seconds", "minutes")), _late)
 _any = st.builds(
     Segment,
     st.integers(1, 400),
     st.sampled_from(("none", "microseconds", "second", "seconds", "minutes", "hour", "hours")),
+    _late,
 )
 _idle = st.builds(Segment, st.integers(1, 4), st.sampled_from(("days", "months")))
 # Outgrows every memory at once, and may then go on, idle for months and burst again.

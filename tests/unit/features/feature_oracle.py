@@ -20,12 +20,14 @@ CHANNELS = ("pos", "ecommerce", "atm", "moto", "transfer")
 ENTRY_MODES = ("chip", "contactless", "magstripe", "manual", "stored", "wallet")
 EPOCH, LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)
 TILES = 24
+TILES_KEPT = {"1h": 25, "24h": 55, "7d": 29, "30d": 26}
 
 
 @dataclass
 class Outgrown:
     """What fell out of a full memory, by time; of it, windows know only to which tile it belongs."""
 
+    finest: str  # the shortest window that has tiles
     times: list[datetime] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
 
@@ -36,11 +38,28 @@ class Outgrown:
 
     def within(self, time: datetime, window: str) -> list[float]:
         """What counts for the window that ends at ``time``: whole tiles."""
-        width = SPANS[window] / TILES
-        begin = bisect_right(self.times, time - SPANS[window])
-        if begin < len(self.times) and tile(self.times[begin], width) == tile(time - SPANS[window], width):
-            begin = bisect_left(self.times, tile(self.times[begin], width))  # the tile at the old edge counts whole
-        return self.values[begin : bisect_right(self.times, time)]
+        if not self.times:
+            return []
+        edge = time - SPANS[window]
+        width = self.width(edge, window)
+        begin, end = bisect_right(self.times, edge), self.until(time, self.width(tile(time, width), self.finest))
+        if begin < end and tile(self.times[begin], width) == tile(edge, width):
+            begin = bisect_left(self.times, tile(edge, width))  # the tile at the old edge counts whole
+        return self.values[begin:end]
+
+    def until(self, time: datetime, width: timedelta) -> int:
+        """How many to take into account at ``time``: the tile that holds it only if it holds nothing younger."""
+        end = bisect_right(self.times, time)
+        younger = end < len(self.times) and tile(self.times[end], width) == tile(time, width)
+        return bisect_left(self.times, tile(time, width)) if younger else end
+
+    def width(self, since: datetime, window: str) -> timedelta:
+        """How wide the tiles of the window are, or of the next one that are kept for so long."""
+        widths = [(SPANS[one] / TILES, kept) for one, kept in TILES_KEPT.items() if SPANS[one] >= SPANS[window]]
+        return next(
+            (width for width, kept in widths if tile(self.times[-1], width) - tile(since, width) < kept * width),
+            widths[-1][0],
+        )
 
 
 def tile(time: datetime, width: timedelta) -> datetime:
@@ -73,8 +92,8 @@ class EntityHistory:
     remembered: list[Seen] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     outcomes_remembered: list[Outcome] = field(default_factory=list)
-    outgrown: Outgrown = field(default_factory=Outgrown)  # amounts of transactions
-    outcomes_outgrown: Outgrown = field(default_factory=Outgrown)  # whether fraud, by label time
+    outgrown: Outgrown = field(default_factory=lambda: Outgrown("1h"))  # amounts of transactions
+    outcomes_outgrown: Outgrown = field(default_factory=lambda: Outgrown("24h"))  # whether fraud, by label time
     marker: int = 0
     newest_label: datetime = LONG_AGO
 
@@ -330,10 +349,12 @@ def merchant_comparison(transaction: Transaction, history: EntityHistory) -> dic
 
 
 def label_features(entity: str, time: datetime, history: EntityHistory) -> dict[str, float]:
-    known = [one for one in history.outcomes if one.label_time <= time]
+    unknown = history.outcomes_outgrown.values[history.outcomes_outgrown.until(time, HOUR) :]
+    unknown += [one.is_fraud for one in history.outcomes_remembered if one.label_time > time]
+    labelled, frauds = len(history.outcomes) - len(unknown), sum(one.is_fraud for one in history.outcomes)
     row: dict[str, float] = {
-        f"{entity}_labelled_all": len(known),
-        f"{entity}_fraud_rate_all": (sum(one.is_fraud for one in known) + 0.05) / (len(known) + 10),
+        f"{entity}_labelled_all": labelled,
+        f"{entity}_fraud_rate_all": (frauds - sum(unknown) + 0.05) / (labelled + 10),
     }
     for window in ("24h", "7d", "30d"):
         recent = history.labels(time, window)

@@ -1,18 +1,21 @@
 """Thousands of events on one entity: windows are exact within its memory, and off by one tile at most beyond it."""
 
 import random
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from features.catalogue import NAMES
 from features.catalogue_windows import STATISTICS
 from features.encode import microseconds
-from features.state_layout import EVENT_LIMIT, TILES, WINDOW_US
+from features.events import TransactionEvent
+from features.state_layout import EVENT_LIMIT, HOUR_US, TILES, WINDOW_US
 from features.store import ENTITIES
-from tests.unit.features.event_streams import Segment, stream, transactions_of
+from tests.unit.features.event_streams import START, Segment, stream, transactions_of
 from tests.unit.features.examples import LONG, SEEDS, few, many
 from tests.unit.features.feature_oracle import SPANS, Oracle
 from tests.unit.features.folding import ENGINE, assert_agrees, fold_in_batches, fold_unrounded
@@ -36,18 +39,19 @@ def assert_right(events):
     assert any(history.outgrown.times for history in oracle.histories.values())
     features = fold_unrounded(events)
     assert_agrees(features[::EVERY], expected, TO_THE_LAST_BITS, 1e-6)
-    assert assert_bounded(transactions_of(events), features) > 100
+    payments = transactions_of(events)
+    assert assert_bounded(payments, features, range(0, len(payments), EVERY)) > 0
 
 
-def assert_bounded(payments, features):
-    """Hold windows against the bare transactions; return how many were beyond the memory."""
+def assert_bounded(payments, features, rows):
+    """Hold rows' windows against the bare transactions; return how many windows were beyond the memory."""
     times = np.array([microseconds(payment.event_time) for payment in payments])
     amounts = np.array([payment.amount for payment in payments])
     keys = {"card": "card_id", "merchant": "merchant_id", "device": "device_id", "ip": "ip", "customer": "customer_id"}
     beyond = 0
     for code, entity in enumerate(ENTITIES):
         names = np.array([getattr(payment, keys[entity]) or "" for payment in payments])
-        for row in range(0, len(payments), EVERY):
+        for row in rows:
             if not names[row]:
                 continue
             mine = names[:row] == names[row]
@@ -73,13 +77,16 @@ def assert_exact(found, inside):
 
 
 def assert_within_a_tile(found, past, paid, time, span):
-    least = (past > time - span) & (past <= time)
-    most = (past > time - span - span // TILES) & (past <= time)
+    late = past.max() > time
+    tile = max(span // TILES, HOUR_US) if late else span // TILES
+    least = (past > time - span) & (past <= time - HOUR_US * late)
+    most = (past > time - span - tile) & (past <= time)
     assert least.sum() <= found["count"] <= most.sum()
     if "sum" in found:
         rounding = 1e-9 * paid[most].sum()
         assert paid[least].sum() - rounding <= found["sum"] <= paid[most].sum() + rounding
-        assert max(paid[least], default=-np.inf) <= found["max"] <= max(paid[most], default=np.inf)
+        if found["count"]:
+            assert max(paid[least], default=0) <= found["max"] <= max(paid[most])
 
 
 @few
@@ -98,6 +105,23 @@ def test_many_entities_with_thousands_of_events_agree_with_the_definitions(seed,
 @pytest.mark.parametrize("gap", ["none", "second", "seconds", "minutes"])
 def test_a_burst_after_a_month_of_silence_agrees_with_the_definitions(gap):
     assert_right(stream(5, [Segment(1500, gap), Segment(1, "months"), Segment(1500, gap)], entities=1, optional=1.0))
+
+
+@pytest.mark.parametrize("late", [0.0, 0.1, 1.0, 6.0, 12.0, 23.0, 23.9, 24.0])
+@pytest.mark.parametrize("days", [1, 40])
+def test_a_late_payment_at_a_busy_merchant_misses_less_than_an_hour_and_sees_less_than_a_tile_too_much(late, days):
+    a_day, first = 6000 if days == 1 else 150, stream(1, [Segment(1, "none")], entities=1, labels=0.0)[0].transaction
+    count, step = a_day * days, timedelta(days=1) / a_day
+    payments = [
+        replace(first, transaction_id=f"t{at}", event_time=START + at * step, amount=float(1 + at % 50))
+        for at in range(count)
+    ]
+    payments.append(replace(first, transaction_id="late", event_time=payments[-1].event_time - timedelta(hours=late)))
+    features = fold_unrounded([TransactionEvent(seq, payment) for seq, payment in enumerate(payments, start=1)])
+    assert assert_bounded(payments, features, [count]) > 0
+    if 0.1 <= late <= 12:
+        hourly = features[count, NAMES.index("merchant_count_1h")]
+        assert a_day / 24 - 1 <= hourly <= 2 * a_day / 24 + 1
 
 
 def assert_batches_change_nothing(seed, segments):
