@@ -89,12 +89,11 @@ def newest_in_tiles(words: Words, base: int, windows: Words) -> int:
 @jit
 def reaching(windows: Words, window: int, edge: int, newest: int) -> int:
     """Return the first window, from this one on, whose tiles reach back to ``edge``; else the last."""
-    at = window
-    while (
-        at < len(windows) - 1 and edge // windows[at, W_WIDTH] <= newest // windows[at, W_WIDTH] - windows[at, W_RING]
-    ):
-        at += 1
-    return at
+    for at in range(window, len(windows) - 1):
+        width = windows[at, W_WIDTH]
+        if edge // width > newest // width - windows[at, W_RING]:
+            return at
+    return len(windows) - 1
 
 
 @jit

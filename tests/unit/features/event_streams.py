@@ -13,6 +13,7 @@ GAPS = {
     "microseconds": timedelta(microseconds=3),
     "second": timedelta(seconds=1),
     "seconds": timedelta(seconds=20),
+    "minute": timedelta(minutes=1),
     "minutes": timedelta(minutes=15),
     "hours": timedelta(hours=5),
     "hour": timedelta(hours=1),  # exactly a window apart

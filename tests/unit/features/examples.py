@@ -11,11 +11,13 @@ from tests.unit.features.event_streams import Segment
 
 SEEDS = st.integers(0, 10**6)
 _late = st.sampled_from((0.0, 0.05, 0.5))
-_fast = st.builds(Segment, st.integers(1200, 2500), st.sampled_from(("none", "second", "seconds", "minutes")), _late)
+_fast = st.builds(
+    Segment, st.integers(1200, 2500), st.sampled_from(("none", "second", "seconds", "minute", "minutes")), _late
+)
 _any = st.builds(
     Segment,
     st.integers(1, 400),
-    st.sampled_from(("none", "microseconds", "second", "seconds", "minutes", "hour", "hours")),
+    st.sampled_from(("none", "microseconds", "second", "seconds", "minute", "minutes", "hour", "hours")),
     _late,
 )
 _idle = st.builds(Segment, st.integers(1, 4), st.sampled_from(("days", "months")))

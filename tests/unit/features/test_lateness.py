@@ -135,7 +135,7 @@ def test_windows_that_the_memory_holds_are_not_explained_however_much_came_befor
 @pytest.mark.parametrize("seed", range(3))
 def test_what_late_payments_see_at_an_outgrown_entity_is_explained_and_bounded(seed):
     rng = np.random.default_rng(seed)
-    stored = transactions_of(stream(seed, [Segment(3000, "seconds")], entities=1, labels=0.0))
+    stored = transactions_of(stream(seed, [Segment(4500, "minute")], entities=1, labels=0.0))
     table = payments(*((one.event_time - stored[0].event_time).total_seconds() / 3600 for one in stored))
     delivery = make_delivery(table, 0.05, seed)
     arrived = [stored[row] for row in delivery.order]
@@ -147,5 +147,5 @@ def test_what_late_payments_see_at_an_outgrown_entity_is_explained_and_bounded(s
     explained = explained_by_lateness(table, delivery)
     columns = [at for at, feature in enumerate(FEATURES) if feature.entity in ("card", "merchant")]
     differ = differs(live.astype(np.float32), replayed[delivery.order].astype(np.float32)) & ~explained[delivery.order]
-    assert late.size == 150
+    assert late.size == 225
     assert not differ[:, columns].any()

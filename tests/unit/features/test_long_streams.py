@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -42,6 +42,7 @@ def assert_right(events):
 
 
 @few
+@example(1, [Segment(5000, "minute", 0.3)], 1)  # for three days more than is remembered, a third of it late
 @given(SEEDS, LONG, st.sampled_from((1, 2)))
 def test_an_entity_with_thousands_of_events_agrees_with_the_definitions(seed, segments, entities):
     assert_right(stream(seed, segments, entities=entities))
@@ -59,21 +60,22 @@ def test_a_burst_after_a_month_of_silence_agrees_with_the_definitions(gap):
     assert_right(stream(5, [Segment(1500, gap), Segment(1, "months"), Segment(1500, gap)], entities=1, optional=1.0))
 
 
-@pytest.mark.parametrize("late", [0.0, 0.1, 1.0, 6.0, 12.0, 23.0, 23.9, 24.0])
-@pytest.mark.parametrize("days", [1, 40])
-def test_a_late_payment_at_a_busy_merchant_misses_less_than_an_hour_and_sees_less_than_a_tile_too_much(late, days):
-    a_day, first = 6000 if days == 1 else 150, stream(1, [Segment(1, "none")], entities=1, labels=0.0)[0].transaction
-    count, step = a_day * days, timedelta(days=1) / a_day
+@pytest.mark.parametrize(("a_day", "days"), [(6000, 1), (1440, 9), (720, 40)])
+def test_a_late_payment_at_a_busy_merchant_misses_less_than_an_hour_and_sees_less_than_a_tile_too_much(a_day, days):
+    first, step = stream(1, [Segment(1, "none")], entities=1, labels=0.0)[0].transaction, timedelta(days=1) / a_day
     payments = [
         replace(first, transaction_id=f"t{at}", event_time=START + at * step, amount=float(1 + at % 50))
-        for at in range(count)
+        for at in range(a_day * days)
     ]
-    payments.append(replace(first, transaction_id="late", event_time=payments[-1].event_time - timedelta(hours=late)))
-    features = fold_unrounded([TransactionEvent(seq, payment) for seq, payment in enumerate(payments, start=1)])
-    assert assert_bounded(payments, features, [count]) > 0
-    if 0.1 <= late <= 12:
-        hourly = features[count, NAMES.index("merchant_count_1h")]
-        assert a_day / 24 - 1 <= hourly <= 2 * a_day / 24 + 1
+    lateness = [0, 0.1, 1, 6, 12, 18, 22, 23, 23.9, 24]
+    late = [replace(first, event_time=payments[-1].event_time - timedelta(hours=hours)) for hours in lateness]
+    events = [TransactionEvent(seq, payment) for seq, payment in enumerate(payments, start=1)]
+    features = fold_unrounded([*events, *(TransactionEvent(0, payment) for payment in late)])  # they only read
+    for payment, row in zip(late, features[-len(late) :], strict=True):
+        assert assert_bounded([*payments, payment], {len(payments): row}, [len(payments)]) > 0
+    if a_day == 6000:
+        hourly = dict(zip(lateness, features[-len(late) :, NAMES.index("merchant_count_1h")], strict=True))
+        assert [hourly[6], hourly[12]] == pytest.approx([250, 250], abs=1)
 
 
 def assert_batches_change_nothing(seed, segments):

@@ -1,6 +1,8 @@
 import random
 import struct
+from bisect import bisect_right, insort
 from datetime import timedelta
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
@@ -61,12 +63,13 @@ def as_events(table, payments):
     events = []
     labels = table[["is_fraud", "label_time"]].to_dict("records")
     for payment, known in zip(payments, labels, strict=True):
-        for label_time, label in sorted(waiting, key=fold_order):
-            if label_time <= payment.event_time and (
-                label.event_time < payment.event_time or label_time > label.event_time
-            ):
-                events.append(label)
-                waiting.remove((label_time, label))
+        reached = bisect_right(waiting, payment.event_time, key=itemgetter(0))
+        known_now, too_early = [], []
+        for label_time, label in waiting[:reached]:
+            own_moment = label.event_time == payment.event_time == label_time
+            (too_early if own_moment else known_now).append((label_time, label))
+        waiting[:reached] = too_early
+        events.extend(label for _, label in known_now)
         events.append(payment)
         if not pd.isna(known["label_time"]):
             label = LabelEvent(
@@ -74,9 +77,9 @@ def as_events(table, payments):
                 payment.event_time, payment.card_id, payment.merchant_id, payment.device_id, payment.ip,
                 payment.customer_id,
             )  # fmt: skip
-            waiting.append((max(label.label_time, label.event_time), label))
+            insort(waiting, (max(label.label_time, label.event_time), label), key=fold_order)
     last = payments[-1].event_time
-    events.extend(label for label_time, label in sorted(waiting, key=fold_order) if label_time <= last)
+    events.extend(label for label_time, label in waiting if label_time <= last)
     return [numbered(event, seq) for seq, event in enumerate(events, start=1)]
 
 

@@ -12,7 +12,7 @@ from tests.unit.features.feature_oracle import SPANS
 
 
 def assert_bounded(payments, features, rows):
-    """Hold rows' windows against the bare transactions; return how many windows were beyond the memory."""
+    """Hold rows' windows against the transactions before them; return how many windows were beyond the memory."""
     times = np.array([microseconds(payment.event_time) for payment in payments])
     amounts = np.array([payment.amount for payment in payments])
     beyond = 0
@@ -25,7 +25,7 @@ def assert_bounded(payments, features, rows):
             past, paid = times[:row][mine], amounts[:row][mine]
             for window, span in zip(SPANS, WINDOW_US, strict=True):
                 if f"{entity}_count_{window}" in NAMES:
-                    found = {one: features[row, NAMES.index(f"{entity}_{one}_{window}")]
+                    found = {one: features[row][NAMES.index(f"{entity}_{one}_{window}")]
                              for one in STATISTICS if f"{entity}_{one}_{window}" in NAMES}  # fmt: skip
                     if np.sum(past > times[row] - span) <= EVENT_LIMIT[code]:
                         assert_exact(found, paid[(past > times[row] - span) & (past <= times[row])])
