@@ -8,6 +8,7 @@ from features.kernel_windows import Reals
 from features.state_layout import (
     H_FRAUDS,
     H_LABELLED,
+    H_NEWEST_LABEL,
     H_OUTCOME_START,
     H_OUTCOMES,
     HOUR_US,
@@ -60,7 +61,8 @@ def read_rates(words: Words, table: Words, slot: int, entity: int, time: int, ro
             if age < LABEL_WINDOW_US[window]:
                 labelled[window] += 1.0
                 frauds[window] += fraud
-    newest = newest_in_tiles(words, tiles, TILED_LABEL_WINDOWS) if tiles >= 0 else 0
+    late = time < words[header + H_NEWEST_LABEL]
+    newest = newest_in_tiles(words, tiles, TILED_LABEL_WINDOWS) if tiles >= 0 and late else 0
     if newest > time:
         unknown, unknown_frauds, _, _ = read_tiles(words, tiles, TILED_LABEL_WINDOWS, 0, time, newest)
         labelled_all -= unknown

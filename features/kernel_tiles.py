@@ -100,8 +100,12 @@ def reaching(windows: Words, window: int, edge: int, newest: int) -> int:
 def read_tiles(words: Words, base: int, windows: Words, window: int, edge: int, time: int) -> Sums:
     """Return count, sum, sum of squares and maximum of the tiles whose newest moment is in (edge, time]."""
     count, total, squares, largest = 0, 0.0, 0.0, -np.inf
-    begin = base + windows[window, W_BEGIN]
-    for at in range(begin, begin + windows[window, W_RING] * TILE_WORDS, TILE_WORDS):
+    width, ring = windows[window, W_WIDTH], windows[window, W_RING]
+    first = edge // width
+    place = first % ring
+    for _ in range(min(time // width - first + 1, ring)):
+        at = base + windows[window, W_BEGIN] + place * TILE_WORDS
+        place = place + 1 if place + 1 < ring else 0
         if edge < words[at + X_NEWEST] <= time:
             count += words[at + X_COUNT]
             total += real(words, at + X_SUM)
@@ -112,10 +116,13 @@ def read_tiles(words: Words, base: int, windows: Words, window: int, edge: int, 
 
 @jit
 def read_tiled_window(words: Words, base: int, windows: Words, window: int, edge: int, time: int, newest: int) -> Sums:
-    """Return what tiles say of the window (edge, time]; ``newest`` is the newest moment in any of them."""
-    source = reaching(windows, window, edge, newest)
+    """Return what tiles say of the window (edge, time].
+
+    ``newest`` is the newest moment in any of them, or anything up to ``time`` if that is not after it.
+    """
     if newest <= time:
-        return read_tiles(words, base, windows, source, edge, time)
+        return read_tiles(words, base, windows, window, edge, time)
+    source = reaching(windows, window, edge, newest)
     seam = time // windows[source, W_WIDTH] * windows[source, W_WIDTH] - 1  # the end of the last tile before now's
     narrow = min(reaching(windows, 0, seam + 1, newest), len(windows) - HOURLY)
     count, total, squares, largest = read_tiles(words, base, windows, source, edge, seam)

@@ -15,6 +15,7 @@ from features.state_layout import (
     EVENT_WORDS,
     H_EVENT_START,
     H_EVENTS,
+    H_NEWEST,
     T_ENTITY,
     T_EVENT_TILES,
     T_EVENTS,
@@ -51,7 +52,8 @@ def read_windows(words: Words, table: Words, slot: int, time: int, events: tuple
     """
     begin, end, width = events
     tiles = table[slot, T_EVENT_TILES]
-    newest = newest_in_tiles(words, tiles, TILED_WINDOWS) if tiles >= 0 else 0
+    late = time < words[table[slot, T_HEADER] + H_NEWEST]
+    newest = newest_in_tiles(words, tiles, TILED_WINDOWS) if tiles >= 0 and late else 0
     at = end - width
     shift = real(words, at + E_AMOUNT) if at >= begin else 0.0
     count, total, offsets, squares, largest = 0, 0.0, 0.0, 0.0, -np.inf
