@@ -11,7 +11,7 @@ from features.batch import Batch, distinct_keys, make_batch
 from features.catalogue import NAMES
 from features.events import Event
 from features.flags import spelled, with_unusable
-from features.state import Arena, Defect, find_defect
+from features.state import Arena, Defect, find_defect, up_to_date
 from features.state_layout import I_KIND, TRANSACTION
 from features.store import Entity, States
 
@@ -88,6 +88,8 @@ def _open(batch: Batch, states: States) -> tuple[list[bytes | None], dict[int, U
         if data is not None and (defect := find_defect(data, entity)) is not None:
             unusable[slot] = UnusableState(entity, key, defect)
             data = None
+        if data is not None:
+            data = up_to_date(data, entity)
         opened.append(data)
     return opened, unusable
 

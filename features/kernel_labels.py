@@ -3,11 +3,12 @@
 from features.catalogue import column
 from features.catalogue_labels import PRIOR_RATE, PRIOR_WEIGHT, STREAKS
 from features.kernel_jit import jit
-from features.kernel_tiles import Words, read_tiles
+from features.kernel_tiles import TILED_LABEL_WINDOWS, Words, newest_in_tiles, read_tiled_window, read_tiles
 from features.kernel_windows import Reals
 from features.state_layout import (
     H_FRAUDS,
     H_LABELLED,
+    H_NEWEST_LABEL,
     H_OUTCOME_START,
     H_OUTCOMES,
     HOUR_US,
@@ -60,9 +61,16 @@ def read_rates(words: Words, table: Words, slot: int, entity: int, time: int, ro
             if age < LABEL_WINDOW_US[window]:
                 labelled[window] += 1.0
                 frauds[window] += fraud
+    late = time < words[header + H_NEWEST_LABEL]
+    newest = newest_in_tiles(words, tiles, TILED_LABEL_WINDOWS) if tiles >= 0 and late else 0
+    if newest > time:
+        unknown, unknown_frauds, _, _ = read_tiles(words, tiles, TILED_LABEL_WINDOWS, 0, time, newest)
+        labelled_all -= unknown
+        frauds_all -= int(unknown_frauds)
     for window in range(len(LABEL_WINDOW_US)):
         if tiles >= 0:
-            more, more_frauds, _, _ = read_tiles(words, tiles, window, LABEL_WINDOW_US[window], time)
+            edge = time - LABEL_WINDOW_US[window]
+            more, more_frauds, _, _ = read_tiled_window(words, tiles, TILED_LABEL_WINDOWS, window, edge, time, newest)
             labelled[window] += more
             frauds[window] += more_frauds
         frauds[window] = smoothed(frauds[window], labelled[window])

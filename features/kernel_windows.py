@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from features.catalogue_request import SMALL_AMOUNT
 from features.kernel_jit import jit
-from features.kernel_tiles import Words, read_tiles, real
+from features.kernel_tiles import TILED_WINDOWS, Words, newest_in_tiles, read_tiled_window, real
 from features.state_layout import (
     DAY_US,
     E_AMOUNT,
@@ -15,6 +15,7 @@ from features.state_layout import (
     EVENT_WORDS,
     H_EVENT_START,
     H_EVENTS,
+    H_NEWEST,
     T_ENTITY,
     T_EVENT_TILES,
     T_EVENTS,
@@ -51,6 +52,8 @@ def read_windows(words: Words, table: Words, slot: int, time: int, events: tuple
     """
     begin, end, width = events
     tiles = table[slot, T_EVENT_TILES]
+    late = time < words[table[slot, T_HEADER] + H_NEWEST]
+    newest = newest_in_tiles(words, tiles, TILED_WINDOWS) if tiles >= 0 and late else 0
     at = end - width
     shift = real(words, at + E_AMOUNT) if at >= begin else 0.0
     count, total, offsets, squares, largest = 0, 0.0, 0.0, 0.0, -np.inf
@@ -66,7 +69,9 @@ def read_windows(words: Words, table: Words, slot: int, time: int, events: tuple
             at -= width
         n, sum_, sum_offsets, sum_squares, max_ = count, total, offsets, squares, largest
         if tiles >= 0:
-            more, more_sum, more_squares, more_max = read_tiles(words, tiles, window, WINDOW_US[window], time)
+            more, more_sum, more_squares, more_max = read_tiled_window(
+                words, tiles, TILED_WINDOWS, window, edge, time, newest
+            )
             n += more
             sum_ += more_sum
             sum_offsets += more_sum - more * shift

@@ -8,9 +8,11 @@ may differ in the features of an entity that both have in common, and only for o
 2. *Seen early*: t itself is late, and a later transaction (for label features: a later label) of the entity was folded
    before it. Reads are as of event time, so windows are the same; but what has no window looks at what the state
    remembers or saw last, which the later event may have pushed out.
-3. *Outgrown*: the entity has more transactions than it remembers, so that part of a window comes from tiles. Then the
-   window reaches back up to a tile further, the order of adding u to a tile shows in the last bits of sums as long as
-   the window holds u, and what was seen early may have moved the edge between memory and tiles.
+3. *Outgrown*: more transactions than the entity remembers are younger than the window's old edge, so that part of the
+   window comes from tiles. Then the window reaches back up to a tile further, the order of adding u to a tile shows in
+   the last bits of sums as long as the window holds u, and what was seen early may have moved the edge between memory
+   and tiles. By how much is bounded (see `features.kernel_tiles`); ``tests/unit/features/test_lateness.py`` holds late
+   reads against that bound.
 """
 
 from dataclasses import dataclass
@@ -77,20 +79,24 @@ def explained_by_lateness(table: pd.DataFrame, delivery: Delivery) -> Marks:
 
 @dataclass(frozen=True, slots=True)
 class _Causes:
-    """Per row: newest moment ``unseen``, whether something was ``seen_early``, ``outgrown``, newest late ``past``."""
+    """Per row: newest moment ``unseen``, whether something was ``seen_early``, newest late ``past``.
+
+    ``outgrown`` says by length of window in which rows it may be partly forgotten.
+    """
 
     unseen: Integers
     seen_early: Marks
-    outgrown: Marks
+    outgrown: dict[int, Marks]
     past: Integers
 
     def explain(self, feature: Feature, times: Integers) -> Marks:
         """Say in which rows the feature may differ."""
         span = None if feature.name in _WHOLE_MEMORY else _SPANS.get(feature.window)
-        moved = np.where(self.outgrown, np.maximum(self.unseen, self.past), self.unseen)
         if span is None:
-            return (moved > _LONG_AGO) | self.seen_early
-        return (moved > times - span - self.outgrown * (span // TILES)) | (self.seen_early & self.outgrown)
+            return (self.unseen > _LONG_AGO) | self.seen_early
+        outgrown = self.outgrown[span]
+        moved = np.where(outgrown, np.maximum(self.unseen, self.past), self.unseen)
+        return (moved > times - span - outgrown * (span // TILES)) | (self.seen_early & outgrown)
 
 
 def _known(table: pd.DataFrame, times: Integers) -> Integers:
@@ -106,9 +112,14 @@ def _causes(keys: "pd.Series[str]", entity: Entity, delivery: Delivery, known: I
     position[delivery.order] = np.arange(rows)
     unseen, unseen_labels, past = (np.full(rows, _LONG_AGO) for _ in range(3))
     early, early_labels = np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)
-    folded = np.zeros(rows, np.int64)  # how many transactions the state holds at most
+    code = ENTITIES.index(entity)
+    outgrown = {span: np.zeros(rows, np.bool_) for span in _SPANS.values()}
+    outcomes = np.zeros(rows, np.int64)  # how many outcomes the state can hold at most
     for members in _groups(keys):
-        folded[members] = np.arange(len(members))
+        outcomes[members] = np.arange(len(members))
+        if len(members) > EVENT_LIMIT[code]:
+            for span, marks in outgrown.items():
+                marks[members] = _younger(times[members], delivered[members], span) > EVENT_LIMIT[code]
         moments, labels = times[members], np.sort(known[members])
         past[members[1:]] = np.maximum.accumulate(np.where(late[members], moments, _LONG_AGO))[:-1]
         for place in np.flatnonzero(late[members]):
@@ -120,15 +131,21 @@ def _causes(keys: "pd.Series[str]", entity: Entity, delivery: Delivery, known: I
             aware = overtaking[times[overtaking] >= known[one]]
             unseen_labels[aware] = np.maximum(unseen_labels[aware], known[one])
             early[one] = len(overtaking) > 0
-            folded[one] += len(overtaking)
+            outcomes[one] += len(overtaking)
             first, end = np.searchsorted(labels, (times[one], delivered[one]), "right")
             early_labels[one] = end - first > (times[one] < known[one] <= delivered[one])  # more than its own
-    code = ENTITIES.index(entity)
     never = np.full(rows, _LONG_AGO)  # label tiles hold counts, whose order of adding does not show
     return {
-        "transactions": _Causes(unseen, early, folded > EVENT_LIMIT[code], past),
-        "labels": _Causes(unseen_labels, early_labels, folded > OUTCOME_LIMIT[code], never),
+        "transactions": _Causes(unseen, early, outgrown, past),
+        "labels": _Causes(
+            unseen_labels, early_labels, dict.fromkeys(_SPANS.values(), outcomes > OUTCOME_LIMIT[code]), never
+        ),
     }
+
+
+def _younger(times: Integers, delivered: Integers, span: int) -> Integers:
+    """Return how many others were at most delivered before each, and are younger than its window's old edge."""
+    return np.searchsorted(times, delivered, "right") - np.searchsorted(times, times - span, "right") - 1
 
 
 def _groups(keys: "pd.Series[str]") -> list[Integers]:

@@ -33,15 +33,17 @@ from features.state_layout import (
     TILED_EVENTS,
     TILED_OUTCOMES,
 )
+from features.state_upgrade import OLD_EVENT_TILE_WORDS, OLD_OUTCOME_TILE_WORDS, upgraded_words
 from features.store import UNREADABLE, Entity
 
-STATE_VERSION = 1  # raise it with any change of the layout, of the limits or of the hashes
+STATE_VERSION = 2  # raise it with any change of the layout, of the limits or of the hashes
 MAGIC = b"RF"
 _PREFIX = struct.Struct("<2sBBI")
 _HEAD = struct.Struct(f"<2sBBI{PACKED_HEADER}q")
 _PREFIX_FIELDS = 4
 _WORD = 8
 _REMEDY = "It is treated as unknown; a back-fill from history makes it anew."
+_TILE_WORDS = {1: (OLD_EVENT_TILE_WORDS, OLD_OUTCOME_TILE_WORDS), STATE_VERSION: (EVENT_TILE_WORDS, OUTCOME_TILE_WORDS)}
 Words = NDArray[np.int64]
 DefectKind = Literal["unreadable", "foreign", "version", "corrupt"]
 
@@ -60,11 +62,19 @@ def check_state(data: bytes, entity: Entity) -> None:
         raise StateError(defect.message, remedy=_REMEDY)
 
 
+def up_to_date(data: bytes, entity: Entity) -> bytes:
+    """Return a state without a defect for the kernel to work on: as it is, or brought up to date from version 1."""
+    if data[2] == STATE_VERSION:
+        return data
+    body = upgraded_words(np.frombuffer(data, "<i8")).astype("<i8").tobytes()[_PREFIX.size :]
+    return _PREFIX.pack(MAGIC, STATE_VERSION, ENTITY_CODES[entity], zlib.crc32(body)) + body
+
+
 def find_defect(data: bytes, entity: Entity) -> Defect | None:
     """Check a packed state as far as the kernel needs to work on it safely; None if it can be used.
 
     Kinds: ``unreadable`` is what the store could not unwrap, ``foreign`` no state or another entity's, ``version`` one
-    of another `STATE_VERSION`, ``corrupt`` one that is damaged or cut.
+    that this version of Ringfence cannot read, ``corrupt`` one that is damaged or cut.
     """
     if data == UNREADABLE:
         return Defect("unreadable", f"The stored value holds no {entity} state.")
@@ -73,12 +83,12 @@ def find_defect(data: bytes, entity: Entity) -> Defect | None:
     magic, version, code, checksum = _PREFIX.unpack_from(data)
     if magic != MAGIC or code != ENTITY_CODES[entity]:
         return Defect("foreign", f"The bytes stored as {entity} state are something else.")
-    if version != STATE_VERSION:
+    if version not in _TILE_WORDS:
         return Defect("version", f"The {entity} state has version {version}, not {STATE_VERSION}.")
-    return _find_damage(data, entity, code, checksum)
+    return _find_damage(data, entity, version, code, checksum)
 
 
-def _find_damage(data: bytes, entity: Entity, code: int, checksum: int) -> Defect | None:
+def _find_damage(data: bytes, entity: Entity, version: int, code: int, checksum: int) -> Defect | None:
     """Go on with `find_defect` where the prefix is right."""
     if len(data) < _HEAD.size or len(data) % _WORD:
         return Defect("corrupt", f"The {entity} state is truncated ({len(data)} bytes).")
@@ -86,8 +96,9 @@ def _find_damage(data: bytes, entity: Entity, code: int, checksum: int) -> Defec
         return Defect("corrupt", f"The {entity} state is damaged: its checksum does not match.")
     header = _HEAD.unpack_from(data)[_PREFIX_FIELDS:]
     events, outcomes, tiled = header[H_EVENTS], header[H_OUTCOMES], header[H_TILED]
+    event_tiles, outcome_tiles = _TILE_WORDS[version]
     words = events * EVENT_WORDS[code] + outcomes * OUTCOME_WORDS
-    words += EVENT_TILE_WORDS * bool(tiled & TILED_EVENTS) + OUTCOME_TILE_WORDS * bool(tiled & TILED_OUTCOMES)
+    words += event_tiles * bool(tiled & TILED_EVENTS) + outcome_tiles * bool(tiled & TILED_OUTCOMES)
     fits = 0 <= events <= EVENT_LIMIT[code] and 0 <= outcomes <= OUTCOME_LIMIT[code]
     if not fits or _HEAD.size + words * _WORD != len(data):
         return Defect("corrupt", f"The {entity} state contradicts itself in its sizes.")

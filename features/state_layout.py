@@ -6,10 +6,10 @@ more transactions or outcomes inside a window than it remembers. Reals are store
 microseconds since 1970 UTC.
 
 Windows are exact while what lies inside them is remembered: `EVENT_LIMIT` transactions and `OUTCOME_LIMIT` outcomes an
-entity. What falls out beyond that goes into tiles `TILES` to a window, and then a window's edge is off by at most one
-tile, a twenty-fourth of the window. Whatever is older than `HORIZON_US` before the newest is forgotten, but for the
-last `KEPT` ones; `ALLOWED_LATENESS_US` of it lies beyond the longest window, so that windows of events that come late
-by no more than that are exact, too.
+entity. What falls out beyond that goes into tiles, `TILES` to a window, and then a window's edge is off by less than a
+tile. Whatever is older than `HORIZON_US` before the newest is forgotten, but for the last `KEPT` ones. That is
+`ALLOWED_LATENESS_US` more than the longest window, and `RINGS` keeps tiles for as long, so that events that come late
+by no more find their windows, too.
 """
 
 from features.store import Entity
@@ -62,12 +62,27 @@ CURRENCY_SHIFT, CURRENCY_MASK = 24, (1 << 15) - 1
 # A remembered outcome: O_WHICH is hash of the transaction id << 1 | is_fraud.
 O_TIME, O_LABEL_TIME, O_WHICH, OUTCOME_WORDS = range(4)
 
-# A tile: covers [index, index + 1) tile widths.
+# A tile: what happened in [n, n + 1) tile widths since 1970. Number n lies at place n % ring of its window's ring.
 TILES = 24
-X_INDEX, X_COUNT, X_SUM, X_SQUARES, X_MAX, X_NEWEST, TILE_WORDS = range(7)
-WINDOW_TILE_WORDS = (TILES + 1) * TILE_WORDS
-EVENT_TILE_WORDS = len(WINDOW_US) * WINDOW_TILE_WORDS
-OUTCOME_TILE_WORDS = len(LABEL_WINDOW_US) * WINDOW_TILE_WORDS
+X_COUNT, X_SUM, X_SQUARES, X_MAX, X_NEWEST, TILE_WORDS = range(6)
+
+
+def _ring(window_us: int) -> int:
+    """How many tiles of a window are kept: for the latest of late reads, back to where it looks for them.
+
+    That is its old edge, or the beginning of the widest tile, where hourly tiles stand in for what is not over yet.
+    An hour's are kept for events in order only: a day of them would be 600.
+    """
+    if window_us < ALLOWED_LATENESS_US:
+        return TILES + 1
+    reach = ALLOWED_LATENESS_US + max(window_us, WINDOW_US[-1] // TILES)
+    return 1 - (-reach * TILES // window_us)
+
+
+RINGS = tuple(_ring(window) for window in WINDOW_US)
+LABEL_RINGS = tuple(_ring(window) for window in LABEL_WINDOW_US)
+EVENT_TILE_WORDS = sum(RINGS) * TILE_WORDS
+OUTCOME_TILE_WORDS = sum(LABEL_RINGS) * TILE_WORDS
 
 # A row of the slot table, which says where a slot's sections begin in the arena; -1 where it has no tiles.
 T_ENTITY, T_HEADER, T_EVENTS, T_EVENT_ROOM, T_OUTCOMES, T_OUTCOME_ROOM, T_EVENT_TILES, T_OUTCOME_TILES, TABLE = range(9)

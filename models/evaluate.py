@@ -106,9 +106,10 @@ class _Measure:
 
     def __call__(self, copies: NDArray[np.int64] | None) -> dict[str, float]:
         """Measure with ``copies`` (cards,) of each card, or one of each."""
-        weights = (
-            self._weight if copies is None else copies[self.card] * (1.0 if self._weight is None else self._weight)
-        )
+        weights = self._weight
+        if copies is not None:
+            drawn = copies[self.card].astype(np.float64)
+            weights = drawn if weights is None else drawn * weights
         recalls = metrics.recall_at_fpr(self.truth, self.score, tuple(FALSE_POSITIVE_RATES.values()), weights)
         return {
             "auc": metrics.auc(self.truth, self.score, weights),

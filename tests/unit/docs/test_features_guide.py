@@ -49,6 +49,7 @@ def test_the_numbers_are_those_of_the_code():
     assert {constant: value for _, value, constant in table(GUIDE, "number")} == {
         "state_layout.WINDOW_US": f"{layout.WINDOW_US[-1] // DAY} days",
         "state_layout.TILES": f"{layout.TILES}",
+        "state_layout.RINGS": ", ".join(map(str, layout.RINGS)),
         "state_layout.ALLOWED_LATENESS_US": f"{layout.ALLOWED_LATENESS_US // HOUR} hours",
         "state_layout.HORIZON_US": f"{layout.HORIZON_US // DAY} days",
         "state_layout.KEPT": f"{layout.KEPT}",
@@ -67,11 +68,13 @@ def test_the_numbers_are_those_of_the_code():
     [
         f"{layout.TILES} to a window: {layout.WINDOW_US[0] / layout.TILES / (HOUR / 60):g} minutes wide for 1h",
         "1 hour for 24h, 7 hours for 7d, 30 hours for 30d",
+        f"{layout.EVENT_LIMIT[layout.MERCHANT]} of a merchant, {layout.EVENT_LIMIT[layout.CARD]} of the others",
         f"is {layout.HORIZON_US // DAY} days older than its newest one, but keeps the last {layout.KEPT} ",
         f"(frauds + {PRIOR_WEIGHT:g} \u00d7 {PRIOR_RATE}) / (labels + {PRIOR_WEIGHT:g})",
         f"Without labels a rate is {PRIOR_RATE}.",
         f"`merchant_distinct_cards_24h` is at most {layout.EVENT_LIMIT[layout.MERCHANT]}.",
         f"one of the windows {', '.join(lateness._SPANS)} if it",
+        f"a version other than 1 and {STATE_VERSION},",
         f"{backfill.CHUNK:,} transactions and labels (`--chunk`)",
         f"about {round(sum(count for count, _ in fingerprint._SEGMENTS), -2):,} payments (`features/fingerprint.py`)",
         f"up to {LIMIT:,} of them, with its key as the first {len(key_digest(''))} digits of a sha-256",

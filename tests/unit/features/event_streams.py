@@ -13,6 +13,7 @@ GAPS = {
     "microseconds": timedelta(microseconds=3),
     "second": timedelta(seconds=1),
     "seconds": timedelta(seconds=20),
+    "minute": timedelta(minutes=1),
     "minutes": timedelta(minutes=15),
     "hours": timedelta(hours=5),
     "hour": timedelta(hours=1),  # exactly a window apart
@@ -42,7 +43,7 @@ def stream(seed: int, segments: list[Segment], *, entities: int = 3, labels: flo
             if past and rng.random() < labels:
                 events.append(label(rng, seq, rng.choice(past[-40:]), clock))
                 continue
-            late = timedelta(hours=rng.choice((0, 1, 23))) if rng.random() < segment.late else timedelta(0)
+            late = timedelta(hours=rng.choice((0, 0.05, 1, 6, 23))) if rng.random() < segment.late else timedelta(0)
             payment = transaction(rng, seq, max(clock - late, START), entities, optional)
             past.append(payment)
             events.append(TransactionEvent(seq, payment))

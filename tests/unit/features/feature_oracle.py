@@ -1,11 +1,13 @@
 """The features in plain Python, slowly and from the definitions: what the compiled fold has to agree with."""
 
 import math
-from bisect import insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from statistics import fmean, median, pstdev
+
+import numpy as np
 
 from features.events import LabelEvent, TransactionEvent
 from features.transaction import Transaction
@@ -16,7 +18,53 @@ SPANS = {"1h": HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
 LIMITS = {"card": (256, 128), "merchant": (512, 256), "device": (256, 128), "ip": (256, 128), "customer": (256, 128)}
 CHANNELS = ("pos", "ecommerce", "atm", "moto", "transfer")
 ENTRY_MODES = ("chip", "contactless", "magstripe", "manual", "stored", "wallet")
-LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+EPOCH, LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)
+TILES = 24
+TILES_KEPT = {"1h": 25, "24h": 55, "7d": 29, "30d": 26}
+
+
+@dataclass
+class Outgrown:
+    """What fell out of a full memory, by time; of it, windows know only to which tile it belongs."""
+
+    finest: str  # the shortest window that has tiles
+    times: list[datetime] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+    def add(self, time: datetime, value: float) -> None:
+        at = bisect_right(self.times, time)
+        self.times.insert(at, time)
+        self.values.insert(at, value)
+
+    def within(self, time: datetime, window: str) -> list[float]:
+        """What counts for the window that ends at ``time``: whole tiles."""
+        if not self.times:
+            return []
+        edge = time - SPANS[window]
+        width = self.width(edge, window)
+        begin, end = bisect_right(self.times, edge), self.until(time, self.width(tile(time, width), self.finest))
+        if begin < end and tile(self.times[begin], width) == tile(edge, width):
+            begin = bisect_left(self.times, tile(edge, width))  # the tile at the old edge counts whole
+        return self.values[begin:end]
+
+    def until(self, time: datetime, width: timedelta) -> int:
+        """How many to take into account at ``time``: the tile that holds it only if it holds nothing younger."""
+        end = bisect_right(self.times, time)
+        younger = end < len(self.times) and tile(self.times[end], width) == tile(time, width)
+        return bisect_left(self.times, tile(time, width)) if younger else end
+
+    def width(self, since: datetime, window: str) -> timedelta:
+        """How wide the tiles of the window are, or of the next one that are kept for so long."""
+        widths = [(SPANS[one] / TILES, kept) for one, kept in TILES_KEPT.items() if SPANS[one] >= SPANS[window]]
+        return next(
+            (width for width, kept in widths if tile(self.times[-1], width) - tile(since, width) < kept * width),
+            widths[-1][0],
+        )
+
+
+def tile(time: datetime, width: timedelta) -> datetime:
+    """The beginning of the tile that holds ``time``; tiles are counted from 1970."""
+    return time - (time - EPOCH) % width
 
 
 @dataclass(order=True)
@@ -44,22 +92,36 @@ class EntityHistory:
     remembered: list[Seen] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     outcomes_remembered: list[Outcome] = field(default_factory=list)
+    outgrown: Outgrown = field(default_factory=lambda: Outgrown("1h"))  # amounts of transactions
+    outcomes_outgrown: Outgrown = field(default_factory=lambda: Outgrown("24h"))  # whether fraud, by label time
     marker: int = 0
-    overflowed: bool = False  # windows are no longer exact
-    outcomes_overflowed: bool = False
     newest_label: datetime = LONG_AGO
 
     def apply(self, transaction: Transaction, arrival: int) -> None:
         seen = Seen(transaction.event_time, arrival, transaction)
         insort(self.everything, seen)
         if len(self.remembered) == LIMITS[self.entity][0]:
-            self.overflowed = True
             if seen.time < self.remembered[0].time:
+                self.outgrown.add(seen.time, transaction.amount)
                 return
-            self.remembered.pop(0)
+            oldest = self.remembered.pop(0)
+            self.outgrown.add(oldest.time, oldest.transaction.amount)
         insort(self.remembered, seen)
         while len(self.remembered) > 32 and self.remembered[0].time <= self.everything[-1].time - 31 * DAY:
             self.remembered.pop(0)
+
+    def amounts(self, time: datetime, window: str) -> list[float]:
+        """The amounts that the window ending at ``time`` counts: all of it, or what is remembered and tiles."""
+        if not self.outgrown.times:
+            return [one.amount for one in within(until(self.everything, time), time, window)]
+        recent = within(until(self.remembered, time), time, window)
+        return [one.amount for one in recent] + self.outgrown.within(time, window)
+
+    def labels(self, time: datetime, window: str) -> list[bool]:
+        """Whether they were fraud, of the labels that the window ending at ``time`` counts."""
+        outcomes = self.outcomes_remembered if self.outcomes_outgrown.times else self.outcomes
+        recent = [one.is_fraud for one in outcomes if time - SPANS[window] < one.label_time <= time]
+        return recent + self.outcomes_outgrown.within(time, window)
 
     def apply_label(self, label: LabelEvent, arrival: int) -> None:
         label_time = max(label.label_time, label.event_time)
@@ -74,10 +136,11 @@ class EntityHistory:
         self.newest_label = max(self.newest_label, label_time)
         insort(self.outcomes, outcome)
         if len(self.outcomes_remembered) == LIMITS[self.entity][1]:
-            self.outcomes_overflowed = True
             if outcome.time < self.outcomes_remembered[0].time:
+                self.outcomes_outgrown.add(label_time, label.is_fraud)
                 return
-            self.outcomes_remembered.pop(0)
+            oldest = self.outcomes_remembered.pop(0)
+            self.outcomes_outgrown.add(oldest.label_time, oldest.is_fraud)
         insort(self.outcomes_remembered, outcome)
         while (
             len(self.outcomes_remembered) > 32
@@ -87,7 +150,7 @@ class EntityHistory:
 
 
 class Oracle:
-    """Folds the same events; `fold` returns one dictionary of features for each transaction."""
+    """Folds the same events; `fold` returns the features of every transaction, or of each so many-th."""
 
     def __init__(self) -> None:
         self.histories: dict[tuple[str, str], EntityHistory] = {}
@@ -108,13 +171,15 @@ class Oracle:
             if key is not None
         ]
 
-    def fold(self, events: Iterable[TransactionEvent | LabelEvent]) -> list[dict[str, float]]:
-        rows = []
+    def fold(self, events: Iterable[TransactionEvent | LabelEvent], every: int = 1) -> list[dict[str, float]]:
+        rows, transactions = [], 0
         for event in events:
             self.arrivals += 1
             histories = self.of(event)
             if isinstance(event, TransactionEvent):
-                rows.append(features_of(event.transaction, {history.entity: history for history in histories}))
+                if transactions % every == 0:
+                    rows.append(features_of(event.transaction, {history.entity: history for history in histories}))
+                transactions += 1
             for history in histories:
                 if event.seq > history.marker:
                     if isinstance(event, TransactionEvent):
@@ -128,15 +193,14 @@ class Oracle:
 def features_of(transaction: Transaction, histories: dict[str, EntityHistory]) -> dict[str, float]:
     row = request_features(transaction)
     for entity, history in histories.items():
-        everything = [seen for seen in history.everything if seen.time <= transaction.event_time]
-        remembered = [seen for seen in history.remembered if seen.time <= transaction.event_time]
-        row |= window_features(entity, transaction, everything, remembered)
+        remembered = until(history.remembered, transaction.event_time)
+        row |= window_features(entity, transaction, history, remembered)
         row |= label_features(entity, transaction.event_time, history)
         if entity == "card":
             row |= history_features(transaction, remembered, row)
             row |= travel(transaction, history.everything)
         if entity == "merchant":
-            row |= merchant_comparison(transaction, everything)
+            row |= merchant_comparison(transaction, history)
     return row
 
 
@@ -171,8 +235,13 @@ def request_features(transaction: Transaction) -> dict[str, float]:
     }
 
 
+def until(seen: list[Seen], time: datetime) -> list[Seen]:
+    return seen[: bisect_right(seen, time, key=lambda one: one.time)]
+
+
 def within(seen: list[Seen], time: datetime, window: str) -> list[Transaction]:
-    return [one.transaction for one in seen if time - SPANS[window] < one.time]
+    begin = bisect_right(seen, time - SPANS[window], key=lambda one: one.time)
+    return [one.transaction for one in seen[begin:]]
 
 
 def distinct(transactions: list[Transaction], what: str) -> int:
@@ -180,20 +249,20 @@ def distinct(transactions: list[Transaction], what: str) -> int:
 
 
 def window_features(
-    entity: str, transaction: Transaction, everything: list[Seen], remembered: list[Seen]
+    entity: str, transaction: Transaction, history: EntityHistory, remembered: list[Seen]
 ) -> dict[str, float]:
-    time = transaction.event_time
+    time, first = transaction.event_time, history.everything[:1]
     row: dict[str, float] = {}
     for window in SPANS if entity in ("card", "merchant") else ("1h", "24h", "7d"):
-        amounts = [one.amount for one in within(everything, time, window)]
+        amounts = history.amounts(time, window)
         row[f"{entity}_count_{window}"] = len(amounts)
         if entity in ("card", "merchant"):
             row[f"{entity}_sum_{window}"] = math.fsum(amounts)
             row[f"{entity}_mean_{window}"] = fmean(amounts) if amounts else NAN
-            row[f"{entity}_std_{window}"] = pstdev(amounts) if amounts else NAN
+            row[f"{entity}_std_{window}"] = np.std(amounts) if amounts else NAN
             row[f"{entity}_max_{window}"] = max(amounts, default=NAN)
     row[f"{entity}_hours_since_last"] = (time - remembered[-1].time) / HOUR if remembered else NAN
-    row[f"{entity}_age_days"] = (time - everything[0].time) / DAY if everything else NAN
+    row[f"{entity}_age_days"] = (time - first[0].time) / DAY if first and first[0].time <= time else NAN
     for window in ("1h", "24h") if entity == "card" else ("1h",):
         row[f"{entity}_small_count_{window}"] = sum(one.amount <= 5 for one in within(remembered, time, window))
     for window in ("24h", "7d"):
@@ -255,10 +324,10 @@ def five_minutes(time: datetime) -> float:
 
 
 def travel(transaction: Transaction, everything: list[Seen]) -> dict[str, float]:
-    located = [one for one in everything if one.transaction.latitude is not None]
-    if not located or transaction.latitude is None or located[-1].time > transaction.event_time:
+    located = next((one for one in reversed(everything) if one.transaction.latitude is not None), None)
+    if located is None or transaction.latitude is None or located.time > transaction.event_time:
         return {}
-    last = located[-1].transaction
+    last = located.transaction
     points = []
     for one in (last, transaction):
         theta, phi = math.radians(one.latitude), math.radians(one.longitude)
@@ -268,26 +337,27 @@ def travel(transaction: Transaction, everything: list[Seen]) -> dict[str, float]
     return {"distance_km": distance, "speed_kmh": distance / hours}
 
 
-def merchant_comparison(transaction: Transaction, everything: list[Seen]) -> dict[str, float]:
-    month = [one.amount for one in within(everything, transaction.event_time, "30d")]
-    day = within(everything, transaction.event_time, "24h")
+def merchant_comparison(transaction: Transaction, history: EntityHistory) -> dict[str, float]:
+    month, day = (history.amounts(transaction.event_time, window) for window in ("30d", "24h"))
     row = {"merchant_velocity_24h": (1 + len(day)) / (1 + len(month) / 30)}
     if month:
         row["amount_to_merchant_mean"] = ratio(transaction.amount, fmean(month))
     if len(month) > 1:
-        spread = max(pstdev(month), 0.05 * fmean(month))
+        spread = max(np.std(month), 0.05 * fmean(month))
         row["merchant_amount_zscore"] = ratio(transaction.amount - fmean(month), spread)
     return row
 
 
 def label_features(entity: str, time: datetime, history: EntityHistory) -> dict[str, float]:
-    known = [one for one in history.outcomes if one.label_time <= time]
+    unknown = history.outcomes_outgrown.values[history.outcomes_outgrown.until(time, HOUR) :]
+    unknown += [one.is_fraud for one in history.outcomes_remembered if one.label_time > time]
+    labelled, frauds = len(history.outcomes) - len(unknown), sum(one.is_fraud for one in history.outcomes)
     row: dict[str, float] = {
-        f"{entity}_labelled_all": len(known),
-        f"{entity}_fraud_rate_all": (sum(one.is_fraud for one in known) + 0.05) / (len(known) + 10),
+        f"{entity}_labelled_all": labelled,
+        f"{entity}_fraud_rate_all": (frauds - sum(unknown) + 0.05) / (labelled + 10),
     }
     for window in ("24h", "7d", "30d"):
-        recent = [one.is_fraud for one in known if time - SPANS[window] < one.label_time]
+        recent = history.labels(time, window)
         row[f"{entity}_labelled_{window}"] = len(recent)
         row[f"{entity}_fraud_rate_{window}"] = (sum(recent) + 0.05) / (len(recent) + 10)
     last_first = [one for one in reversed(history.outcomes_remembered) if one.label_time <= time]

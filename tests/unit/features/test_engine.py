@@ -1,5 +1,4 @@
 import dataclasses
-import itertools
 from datetime import timedelta
 
 import numpy as np
@@ -16,8 +15,8 @@ from features.table import OPTIONAL_NUMBERS, OPTIONAL_TEXT
 from tests.arrays import same_bits
 from tests.unit.features.event_streams import GAPS, START, Segment, stream, transactions_of
 from tests.unit.features.feature_oracle import SPANS, Oracle
+from tests.unit.features.folding import ENGINE, assert_agrees, fold_in_batches
 
-ENGINE = FeatureEngine()
 SEGMENTS = st.lists(
     st.builds(Segment, st.integers(1, 40), st.sampled_from(sorted(GAPS)), st.sampled_from((0.0, 0.3))),
     min_size=1,
@@ -31,29 +30,6 @@ def compiled():
     ENGINE.warm_up()
 
 
-def fold_in_batches(events, cuts, states=None):
-    """Fold batch by batch, through packed states, as the worker does."""
-    states = {entity: dict(of) for entity, of in (states or {}).items()}
-    rows = [np.empty((0, len(NAMES)), np.float32)]
-    edges = [0, *sorted(cuts), len(events)]
-    for begin, end in itertools.pairwise(edges):
-        result = ENGINE.fold(events[begin:end], states)
-        rows.append(result.features)
-        for entity, found in result.states.items():
-            states.setdefault(entity, {}).update(found)
-    return np.concatenate(rows), states
-
-
-def assert_agrees(features, expected):
-    wanted = np.array([[row.get(name, np.nan) for name in NAMES] for row in expected], np.float64)
-    close = np.isclose(features, wanted, rtol=3e-6, atol=2e-6, equal_nan=True)
-    wrong = [
-        f"row {row} {NAMES[at]}: {features[row, at]} instead of {wanted[row, at]}"
-        for row, at in zip(*np.nonzero(~close), strict=True)
-    ]
-    assert not wrong, f"{len(wrong)} differ: {wrong[:8]}"
-
-
 @few
 @given(st.integers(0, 10**6), SEGMENTS, st.sampled_from((1, 3)))
 def test_features_agree_with_the_definitions_on_random_streams(seed, segments, entities):
@@ -65,7 +41,7 @@ def test_features_agree_with_the_definitions_over_a_long_history():
     events = stream(7, [Segment(250, "minutes", 0.1), Segment(200, "hours", 0.1), Segment(60, "days")], entities=2)
     oracle = Oracle()
     expected = oracle.fold(events)
-    assert not any(history.overflowed for history in oracle.histories.values())
+    assert not any(history.outgrown.times for history in oracle.histories.values())
     assert_agrees(ENGINE.fold(events, {}).features, expected)
 
 

@@ -1,9 +1,15 @@
 import numpy as np
 import pandas as pd
+import pytest
 
 from features.catalogue import FEATURES, column
+from features.events import TransactionEvent
 from features.lateness import Delivery, explained_by_lateness, make_delivery
+from features.parity import differs
 from features.state_layout import ALLOWED_LATENESS_US, EVENT_LIMIT, HOUR_US
+from tests.unit.features.event_streams import Segment, stream, transactions_of
+from tests.unit.features.folding import fold_unrounded
+from tests.unit.features.window_bounds import assert_bounded
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 
@@ -107,11 +113,39 @@ def test_a_label_that_came_before_a_late_payment_is_seen_early():
 
 
 def test_sums_of_an_outgrown_memory_may_differ_as_long_as_the_window_holds_a_late_payment():
-    hours = np.arange(EVENT_LIMIT[0] + 200) / 10
+    hours = np.arange(EVENT_LIMIT[0] + 400) / 20
     table = payments(*hours)
     explained = explained_by_lateness(table, delivered(table, r100=0.15))
     after = rows_of(explained, "card_sum_24h")
     assert after[0] == 101
     assert EVENT_LIMIT[0] not in after
     assert EVENT_LIMIT[0] + 1 in after
-    assert after[-1] == 100 + 249  # 24 hours and a tile of one hour, its edge left out
+    assert after[-1] == 100 + 499  # 24 hours and a tile of one hour, its edge left out
+    assert rows_of(explained, "card_sum_1h") == [101, 102]  # the memory holds them all
+
+
+def test_windows_that_the_memory_holds_are_not_explained_however_much_came_before_them():
+    table = payments(*np.arange(EVENT_LIMIT[0] + 400))
+    explained = explained_by_lateness(table, delivered(table, r600=6.5))
+    assert 600 in rows_of(explained, "card_sum_30d")
+    assert 600 not in rows_of(explained, "card_sum_7d")
+    assert rows_of(explained, "card_sum_24h") == [*range(601, 607)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_late_payments_see_at_an_outgrown_entity_is_explained_and_bounded(seed):
+    rng = np.random.default_rng(seed)
+    stored = transactions_of(stream(seed, [Segment(4500, "minute")], entities=1, labels=0.0))
+    table = payments(*((one.event_time - stored[0].event_time).total_seconds() / 3600 for one in stored))
+    delivery = make_delivery(table, 0.05, seed)
+    arrived = [stored[row] for row in delivery.order]
+    live = fold_unrounded([TransactionEvent(seq, one) for seq, one in enumerate(arrived, start=1)])
+    replayed = fold_unrounded([TransactionEvent(seq, one) for seq, one in enumerate(stored, start=1)])
+    late = np.flatnonzero(delivery.late[delivery.order])
+    assert assert_bounded(arrived, live, late) > 100
+    assert assert_bounded(arrived, live, rng.choice(len(arrived), 200)) > 100
+    explained = explained_by_lateness(table, delivery)
+    columns = [at for at, feature in enumerate(FEATURES) if feature.entity in ("card", "merchant")]
+    differ = differs(live.astype(np.float32), replayed[delivery.order].astype(np.float32)) & ~explained[delivery.order]
+    assert late.size == 225
+    assert not differ[:, columns].any()

@@ -1,6 +1,8 @@
 import random
 import struct
+from bisect import bisect_right, insort
 from datetime import timedelta
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import NAMES
-from features.engine import FeatureEngine
 from features.errors import DataError
 from features.events import LabelEvent, TransactionEvent
 from features.replay import CHUNK, replay
@@ -17,8 +18,9 @@ from features.state_layout import H_MARKER
 from features.table import COLUMNS, LABELS
 from tests.arrays import same_bits
 from tests.unit.features.event_streams import Segment, stream, transactions_of
+from tests.unit.features.examples import LONG, many
+from tests.unit.features.folding import ENGINE, fold_in_batches
 
-ENGINE = FeatureEngine()
 SEGMENTS = [Segment(100, "minutes"), Segment(30, "none"), Segment(60, "hours"), Segment(3, "months")]
 few = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -62,12 +64,13 @@ def as_events(table, payments):
     events = []
     labels = table[["is_fraud", "label_time"]].to_dict("records")
     for payment, known in zip(payments, labels, strict=True):
-        for label_time, label in sorted(waiting, key=fold_order):
-            if label_time <= payment.event_time and (
-                label.event_time < payment.event_time or label_time > label.event_time
-            ):
-                events.append(label)
-                waiting.remove((label_time, label))
+        reached = bisect_right(waiting, payment.event_time, key=itemgetter(0))
+        known_now, too_early = [], []
+        for label_time, label in waiting[:reached]:
+            own_moment = label.event_time == payment.event_time == label_time
+            (too_early if own_moment else known_now).append((label_time, label))
+        waiting[:reached] = too_early
+        events.extend(label for _, label in known_now)
         events.append(payment)
         if not pd.isna(known["label_time"]):
             label = LabelEvent(
@@ -75,9 +78,9 @@ def as_events(table, payments):
                 payment.event_time, payment.card_id, payment.merchant_id, payment.device_id, payment.ip,
                 payment.customer_id,
             )  # fmt: skip
-            waiting.append((max(label.label_time, label.event_time), label))
+            insort(waiting, (max(label.label_time, label.event_time), label), key=fold_order)
     last = payments[-1].event_time
-    events.extend(label for label_time, label in sorted(waiting, key=fold_order) if label_time <= last)
+    events.extend(label for label_time, label in waiting if label_time <= last)
     return [numbered(event, seq) for seq, event in enumerate(events, start=1)]
 
 
@@ -85,16 +88,6 @@ def numbered(event, seq):
     if isinstance(event, LabelEvent):
         return LabelEvent(seq, *(getattr(event, name) for name in LabelEvent.__slots__[1:]))
     return TransactionEvent(seq, event)
-
-
-def fold_in_batches(events, size):
-    states, rows = {}, []
-    for begin in range(0, len(events), size):
-        result = ENGINE.fold(events[begin : begin + size], states)
-        rows.append(result.features)
-        for entity, found in result.states.items():
-            states.setdefault(entity, {}).update(found)
-    return np.concatenate(rows), states
 
 
 def words_without_marker(states):
@@ -110,19 +103,26 @@ def words_without_marker(states):
 @few
 @given(st.integers(0, 10**6), st.integers(1, 80), st.floats(0.2, 1.0))
 def test_replay_and_live_micro_batches_give_the_same_bits(seed, size, optional):
-    table, payments = history(seed, optional=optional)
-    replayed = replay(table)
-    features, states = fold_in_batches(as_events(table, payments), size)
+    assert_live_agrees(*history(seed, optional=optional), size)
+
+
+def assert_live_agrees(table, payments, size):
+    replayed, events = replay(table), as_events(table, payments)
+    features, states = fold_in_batches(events, range(0, len(events), size))
     assert same_bits(replayed.features, features)
     assert words_without_marker(replayed.states) == words_without_marker(states)
 
 
 def test_replay_and_live_agree_where_entities_overflow_their_memory():
-    table, payments = history(1, [Segment(1500, "seconds"), Segment(100, "hours")], entities=1, optional=1.0)
-    replayed = replay(table)
-    features, states = fold_in_batches(as_events(table, payments), 64)
-    assert same_bits(replayed.features, features)
-    assert words_without_marker(replayed.states) == words_without_marker(states)
+    segments = [Segment(1500, "seconds"), Segment(100, "hours")]
+    assert_live_agrees(*history(1, segments, entities=1, optional=1.0), 64)
+
+
+@pytest.mark.slow
+@many
+@given(st.integers(0, 10**6), st.integers(1, 500), LONG)
+def test_replay_and_live_agree_on_many_long_histories(seed, size, segments):
+    assert_live_agrees(*history(seed, segments, entities=1), size)
 
 
 def test_live_events_continue_a_replay():
