@@ -106,10 +106,7 @@ class _Measure:
 
     def __call__(self, copies: NDArray[np.int64] | None) -> dict[str, float]:
         """Measure with ``copies`` (cards,) of each card, or one of each."""
-        weights = self._weight
-        if copies is not None:
-            drawn = copies[self.card].astype(np.float64)
-            weights = drawn if weights is None else drawn * weights
+        weights = self._weights(copies)
         recalls = metrics.recall_at_fpr(self.truth, self.score, tuple(FALSE_POSITIVE_RATES.values()), weights)
         return {
             "auc": metrics.auc(self.truth, self.score, weights),
@@ -120,6 +117,12 @@ class _Measure:
             "brier": metrics.brier(self.truth, self.score, weights),
             **(self._under_policy(weights) if self._policy else {}),
         }
+
+    def _weights(self, copies: NDArray[np.int64] | None) -> Vector | None:
+        if copies is None:
+            return self._weight
+        drawn: Vector = copies[self.card].astype(np.float64)
+        return drawn if self._weight is None else np.asarray(drawn * self._weight, dtype=np.float64)
 
     def _under_policy(self, weights: Vector | None) -> dict[str, float]:
         total = len(self.truth) if weights is None else weights.sum()
