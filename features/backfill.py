@@ -18,7 +18,7 @@ from features.history import History
 from features.replay import fold_history
 from features.state import Arena
 
-CHUNK = 250_000  # events: their features, and the states that they touch, are in memory at a time
+CHUNK = 500_000  # events: their features, and the states that they touch, are in memory at a time
 
 
 def open_work(directory: Path, fingerprint: str, *, restart: bool = False) -> BackfillWork:
