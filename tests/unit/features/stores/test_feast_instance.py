@@ -41,11 +41,12 @@ def test_changed_definitions_are_applied_and_states_stay(directory):
     store.close()
 
 
-@pytest.mark.parametrize("damage", [b"\xff" * 100, "half"])
+@pytest.mark.parametrize("damage", [b"\xff" * 100, "cut"])
 def test_a_damaged_registry_is_refused_and_its_remedy_works(directory, damage):
     registry = directory / "registry.db"
     content = registry.read_bytes()
-    registry.write_bytes(content[: len(content) // 2] if damage == "half" else damage)
+    # A cut between two records leaves a registry that can be read; one byte short, the last record is torn.
+    registry.write_bytes(content[:-1] if damage == "cut" else damage)
     with pytest.raises(StateError, match=r"registry\.db is damaged\. Delete that one file"):
         open_feast(directory)
     registry.unlink()
