@@ -125,13 +125,18 @@ class Scoring:
         ]
         anomalies = _anomalies(bundle, fold.features, degraded)
         watch.lap("model")
-        verdicts: list[Verdict] = []
-        unusual: set[int] = set()  # rows that their anomaly alone sends to review
-        for row, (score, transaction) in enumerate(zip(scores.tolist(), transactions, strict=True)):
-            without = policy.decide(score, transaction.amount, degraded[row])
-            verdicts.append(policy.decide(score, transaction.amount, degraded[row], anomalies[row]))
-            if verdicts[row] != without:
-                unusual.add(row)
+        verdicts: list[Verdict] = [
+            policy.decide(score, transaction.amount, missing, anomaly)
+            for score, transaction, missing, anomaly in zip(
+                scores.tolist(), transactions, degraded, anomalies, strict=True
+            )
+        ]
+        unusual = {  # rows that their anomaly alone sends to review
+            row
+            for row, verdict in enumerate(verdicts)
+            if verdict != "approve"
+            and policy.decide(float(scores[row]), transactions[row].amount, degraded[row]) == "approve"
+        }
         reasons = self._reasons(bundle, scorer, fold.features, verdicts, unusual)
         watch.lap("policy")
         decided_at = self._clock()
