@@ -13,7 +13,7 @@ from features.errors import RingfenceError
 from models.families import compare_families
 from models.search_report import Bounds
 from services.cli import gate
-from services.cli.mirror import mirror_aliases
+from services.cli.mirror import mirror_aliases, open_configured
 from services.cli.options import DATA, JSON, MAPPING, SEED, STATE
 from services.cli.output import print_json, print_table, progress, say, steps
 from services.cli.table import read, simulated
@@ -160,7 +160,6 @@ def _document(
     What fails here is told and does not undo the training.
     """
     from services.reporting import report_training  # noqa: PLC0415 the extra `train` only
-    from services.tracking import open_tracking  # noqa: PLC0415 likewise
 
     done: dict[str, str] = {}
     try:
@@ -169,10 +168,10 @@ def _document(
             path, record = report_training(state, trained, table, seed=seed, command=command, progress=measure)
         done["card"] = str(path)
         if settings is not None:
-            uri = settings.tracking_uri.get_secret_value() if settings.tracking_uri else None
             with progress("recording the run"):
-                done["run"] = open_tracking(state, uri).record(record).run_id
-            mirror_aliases(state, settings)
+                tracking = open_configured(state, settings)
+                done["run"] = tracking.record(record).run_id
+            mirror_aliases(state, settings, tracking)
     except RingfenceError as error:
         say(f"The model is installed, but {'not tracked' if done else 'has no card'}: {error}")
     return done
