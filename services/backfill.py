@@ -61,12 +61,12 @@ def is_finished(root: Root, work: BackfillWork) -> bool:
 def check_not_live(root: Root) -> None:
     """Raise `StateError` unless the ledger is empty: what was learnt live would be lost."""
     ledger = root.ledger()
-    decisions, seq = ledger.count(), ledger.last_seq()
+    decisions, live = ledger.count(), bool(ledger.sources())
     ledger.close()
-    if decisions or seq:
+    if decisions or live:
         raise StateError(
             f"{root.state.path} is live: its ledger holds {decisions:,} decisions, and what was folded into the online"
-            f" store with them (events up to number {seq:,}) would be lost.",
+            " store with them would be lost.",
             remedy="Back-fill into a new --state directory and ledger, before the first payment is decided there.",
         )
 

@@ -208,7 +208,7 @@ def test_a_live_state_is_left_alone(world, root):
     known = row["event_time"].to_pydatetime()
     label = Label(transaction_id=row["transaction_id"], is_fraud=True, source="analyst", label_time=known)
     ledger.commit(LedgerBatch(labels=[label]))
-    (waiting,) = ledger.pending_labels()
+    (waiting,) = ledger.pending_labels([0])
     ledger.commit(LedgerBatch(folded_labels=[replace(waiting, seq=1)]))
     ledger.close()
     kept = part_bytes(world.path / "out")
