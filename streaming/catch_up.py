@@ -38,6 +38,7 @@ class CatchUp:
         self._wanted: dict[int, int] = {}
         self._opened = False  # whether it is known whose states the store holds
         self._refilled: dict[int, int] | None = None  # how far, while this process fills an emptied store
+        self._complaint = ""
         self._there = Condition()
         self._wake, self._stop = Flag(), Flag()
         self._thread: Thread | None = None
@@ -100,13 +101,20 @@ class CatchUp:
                 self._ledger.save_checkpoints([reached])
                 self.done([reached])
         except StoreEmptied as error:
-            log.error("the feature store has lost its states", error=str(error))
             self._opened = False
+            self._complain(error)
         except (StoreUnavailable, LedgerUnavailable) as error:
-            log.warning("feature states are behind", error=str(error))
+            self._complain(error)
         else:
+            self._complaint = ""
             return True
         return False
+
+    def _complain(self, error: Exception) -> None:
+        """Log why states are behind, once."""
+        if self._complaint != str(error):
+            self._complaint = str(error)
+            log.warning("feature states are behind", error=str(error))
 
     def _at(self, source: int) -> int:
         return self._durable.get(source, first_seq(source))
