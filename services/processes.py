@@ -52,7 +52,11 @@ def run_worker(root: Root) -> None:
         ledger=root.ledger(),
         scoring=scoring,
         metrics=metrics,
-        limits=WorkerLimits(batch=settings.batch, refuse_future=not settings.allow_past_and_future),
+        limits=WorkerLimits(
+            batch=settings.batch,
+            wait_s=settings.batch_wait_ms / 1000,
+            refuse_future=not settings.allow_past_and_future,
+        ),
     )
     worker.warm_up()
     waiting[:] = ["waiting for partitions"]

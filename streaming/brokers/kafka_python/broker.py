@@ -9,7 +9,7 @@ import kafka  # type: ignore[import-untyped]
 from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.range import RangePartitionAssignor  # type: ignore[import-untyped]
 
-from streaming.broker import Record
+from streaming.broker import OnRevoke, Record
 from streaming.brokers.kafka_python import settings
 from streaming.brokers.kafka_python.consumer import KafkaConsumer, as_record
 from streaming.brokers.kafka_python.mapping import LOG, mapped
@@ -75,7 +75,7 @@ class KafkaBroker:
         with mapped(self.bootstrap, "connect a producer"):
             return KafkaProducer(self._client(kafka.KafkaProducer, options), self.bootstrap, self._timeout_ms / 1000)
 
-    def consumer(self, topics: Sequence[str], group: str, on_revoke: Callable[[], None] | None = None) -> KafkaConsumer:
+    def consumer(self, topics: Sequence[str], group: str, on_revoke: OnRevoke | None = None) -> KafkaConsumer:
         """Return a consumer that joins ``group`` at its first poll; `BrokerUnavailable` when the broker is silent."""
         assignors = {"partition_assignment_strategy": [RangePartitionAssignor]}
         options = {**settings.consuming(group, self._fetch_wait_ms), **assignors}
