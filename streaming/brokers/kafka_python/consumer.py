@@ -89,7 +89,7 @@ class KafkaConsumer:
             log.info("left the group without a goodbye: %s", type(error).__name__)
 
     def _hand_over(self, on_revoke: OnRevoke | None) -> None:
-        """Commit the last offsets without waiting: the client may not block here; what it sends next goes behind them."""
+        """Commit the last offsets without waiting: the client may not block here. What it sends next goes behind."""
         held = {(tp.topic, tp.partition) for tp in self._client.assignment()}
         last = self._committed.not_behind(on_revoke() if on_revoke else {}, held)
         if last:
