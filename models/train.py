@@ -2,7 +2,7 @@
 
     train        fit the trees
     validation   early stopping, the search for parameters, and the choice between families (average precision)
-    calibration  the kind of calibration and its fit, and later the policy's thresholds
+    calibration  with the validation window, the kind of calibration and its fit; alone, the policy's thresholds
     test         untouched until the model is final; its metrics go into the bundle
 
 The same table, features and seed give the same model.
@@ -77,12 +77,14 @@ def train(
     split = time_split(table, as_of=as_of)
     weights = inclusion_weights(table)
     samples = {window.name: sample_of(table, features, weights, window.rows) for window in split.windows}
-    validation, calibration = samples["validation"], samples["calibration"]
+    validation, later = samples["validation"], sample_of(table, features, weights, split.held_out)
     cards = pd.factorize(table["card_id"].iloc[split.validation.rows].astype(str))[0]
     found = fit_candidates(samples["train"], validation, cards, names, bounds, seed=seed, rounds=rounds, tell=tell)
     tell("calibrating", 0.95)
     scorer = found.scorers[found.chosen]
-    choice = choose_calibration(scorer.margin(calibration.features), calibration.is_fraud, calibration.weights)
+    # Frauds come in bursts over days and cards: a few hundred of them say little about the fraud rate, so that the
+    # validation window, on which trees were counted but not fitted, is worth more than what it flatters them by.
+    choice = choose_calibration(scorer.margin(later.features), later.is_fraud, later.weights)
     model = CalibratedModel(scorer, choice.calibration)
     parts = BundleParts(
         model=model,
