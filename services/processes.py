@@ -47,7 +47,7 @@ def run_worker(root: Root) -> None:
     broker, scoring = root.broker(), _warm(root)
     root.topics(broker)
     worker = Worker(
-        consumer=broker.consumer([TRANSACTIONS, LABELS], WORKER_GROUP),
+        open_consumer=lambda on_revoke: broker.consumer([TRANSACTIONS, LABELS], WORKER_GROUP, on_revoke),
         open_producer=broker.producer,
         ledger=root.ledger(),
         scoring=scoring,
@@ -56,7 +56,7 @@ def run_worker(root: Root) -> None:
     )
     worker.warm_up()
     waiting[:] = ["waiting for partitions"]
-    while not stop.is_set() and not worker.has_partitions:
+    while not stop.is_set() and not worker.has_joined:
         worker.step()
     waiting.clear()
     with ModelWatch(root.state, scoring, metrics):

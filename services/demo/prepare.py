@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from features.errors import StateError
+from features.store import HISTORY_OF
 from services.announce import announce
 from services.composition import Root
 from services.demo.source import Source
@@ -45,10 +46,11 @@ def prepare(
     trained = train_and_install(root.state, history, as_of=source.split, fold_progress=fold, train_progress=fit)
     store = root.feature_store()
     store.bulk_load(trained.history.states, history["event_time"].iloc[-1].to_pydatetime(), progress=load)
-    store.close()
     ledger = root.ledger()
     announce(ledger, history, history["event_time"].iloc[-1])
+    store.claim(HISTORY_OF + ledger.identity())
     ledger.close()
+    store.close()
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "prepared.json").write_bytes(msgspec.json.encode(Prepared(source.fingerprint)))
 

@@ -211,7 +211,7 @@ def test_a_spoilt_value_costs_one_review_and_nobody_else_anything(opened, client
     broker, registry = MemoryBroker(), CollectorRegistry()
     broker.ensure_topics({TRANSACTIONS: 1, DECISIONS: 1, LABELS: 1, DEAD_LETTER: 1})
     worker = Worker(
-        consumer=broker.consumer([TRANSACTIONS, LABELS], "worker"),
+        open_consumer=lambda _: broker.consumer([TRANSACTIONS, LABELS], "worker"),
         open_producer=broker.producer,
         ledger=MemoryLedger(),
         scoring=Scoring(FeatureEngine(), opened, FakeBundle(), fake_policy(), store_timeout_s=5.0),

@@ -81,11 +81,13 @@ class ConfluentBroker:
         with mapped(self.bootstrap, "connect a producer"):
             return ConfluentProducer(self._client(Producer, options), self.bootstrap, self._timeout_s)
 
-    def consumer(self, topics: Sequence[str], group: str) -> ConfluentConsumer:
+    def consumer(
+        self, topics: Sequence[str], group: str, on_revoke: Callable[[], None] | None = None
+    ) -> ConfluentConsumer:
         """Return a consumer that joins ``group`` at its first poll; `BrokerUnavailable` when the broker is silent."""
         with mapped(self.bootstrap, "connect a consumer"):
             client = self._client(Consumer, settings.consuming(group, self._fetch_wait_ms))
-            return ConfluentConsumer(client, topics, self.bootstrap, self._timeout_s)
+            return ConfluentConsumer(client, topics, self.bootstrap, self._timeout_s, on_revoke)
 
     def scan(self, topic: str) -> Iterator[Record]:
         """Yield what ``topic`` holds now, partition by partition in order, outside any group; nothing is committed."""
