@@ -1,6 +1,7 @@
 import importlib
 import time
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import pytest
@@ -13,7 +14,6 @@ from features.errors import StoreUnavailable
 from features.feast_repo.definitions import ENTITY_DEFINITIONS
 from features.store import ENTITIES, UNREADABLE
 from features.stores.feast_store import open_feast
-from features.transaction import Transaction
 from models.decision import Decision
 from monitoring.metrics import Metrics
 from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, TRANSACTIONS
@@ -21,7 +21,7 @@ from streaming.brokers.memory import MemoryBroker
 from streaming.ledgers.memory import MemoryLedger
 from streaming.scoring import Scoring
 from streaming.worker import Worker
-from tests.fakes import FakeBundle, fake_policy
+from tests.fakes import FakeBundle, fake_payment, fake_policy
 from tests.integration.redis_server import RedisServer, redis_server, require_redis  # noqa: F401 (a fixture)
 from tests.unit.features.stores.conformance import NOON, FeastStoreConformance, feast_messages
 
@@ -186,16 +186,7 @@ def stored(client, entity, key):
     return name, field, client.hget(name, field)
 
 
-def payment(n, **changes):
-    fields = {
-        "transaction_id": f"t{n}",
-        "event_time": NOON + timedelta(minutes=n),
-        "card_id": "card1",
-        "merchant_id": "shop1",
-        "amount": 1.0,
-        "currency": "EUR",
-    }
-    return Transaction(**(fields | changes))
+payment = partial(fake_payment, begin=NOON, amount=1.0)
 
 
 SPOILT = {
