@@ -11,6 +11,14 @@ def unavailable(bootstrap: str, what: str, reason: str) -> BrokerUnavailable:
     )
 
 
+def login_refused(bootstrap: str) -> BrokerUnavailable:
+    """The error for credentials that the broker does not take."""
+    return BrokerUnavailable(
+        f"The broker at {bootstrap} did not accept the login.",
+        remedy="Check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM.",
+    )
+
+
 def refused_settings(what: str) -> ConfigurationError:
     """The error for settings with which a client cannot do ``what``."""
     return ConfigurationError(
