@@ -130,7 +130,8 @@ class ConfluentBroker:
     def _check_login(self) -> None:
         """Raise the refused login that every other call would end for in a timeout: only a callback is told."""
         heard: list[KafkaError] = []
-        admin = AdminClient({**self._connection, "error_cb": heard.append})
+        options: dict[str, Any] = {**self._connection, "error_cb": heard.append}
+        admin = AdminClient(options)
         deadline = time.monotonic() + self._timeout_s
         while True:
             try:

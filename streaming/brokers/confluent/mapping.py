@@ -30,5 +30,7 @@ def unavailable(bootstrap: str, what: str, error: KafkaError | None) -> BrokerUn
     """The error for something that the broker did not do."""
     if error is not None and error.code() in LOGIN_REFUSED:
         return failures.login_refused(bootstrap)
+    if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+        return failures.too_large(bootstrap, what)
     reason = KafkaError(error.code()).str() if error is not None else "too much is waiting to be sent"
     return failures.unavailable(bootstrap, what, reason)
