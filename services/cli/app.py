@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import backfill, benchmark, data, demo, dlq, doctor, evaluate, features, model, recalibrate, run
+from services.cli import backfill, benchmark, data, demo, dlq, doctor, evaluate, features, init, model, recalibrate, run
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -19,6 +19,7 @@ benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
 for command in (
     demo.demo,
+    init.init,
     data.simulate,
     data.train,
     evaluate.evaluate,
