@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from features.errors import BrokerUnavailable, InvalidTransaction
+from features.errors import BrokerUnavailable, InvalidTransaction, MessageTooLarge
 from streaming.broker import DEAD_LETTER, TRANSACTIONS, Consumer, Position, Producer, Record
 from streaming.brokers.limits import max_message_bytes
 from streaming.brokers.memory import MemoryBroker
@@ -270,7 +270,7 @@ def test_a_message_over_the_limit_is_refused_and_one_below_is_not(cluster: Clust
         producer.close()
         assert len(list(cluster.broker.scan(topic))) == 2
         return
-    with pytest.raises(BrokerUnavailable):
+    with pytest.raises(MessageTooLarge):
         send_and_flush(producer, topic, b"x" * (limit + 1))
     producer.close()
     assert [r.key for r in cluster.broker.scan(topic)] == [b"fits"]

@@ -16,7 +16,7 @@ from streaming.brokers.kafka_python.mapping import LOG, mapped
 from streaming.brokers.kafka_python.producer import KafkaProducer, KeyPartitioner
 from streaming.brokers.limits import FETCH_WAIT_MS, LINGER_MS, max_message_bytes
 from streaming.brokers.reach import parse_servers, wait_until_reachable
-from streaming.brokers.security import keep_payloads_out_of_logs
+from streaming.brokers.security import SASL_PROTOCOLS, keep_payloads_out_of_logs, tls_context
 
 
 class KafkaBroker:
@@ -115,8 +115,15 @@ class KafkaBroker:
         """Do nothing: administrative connections live no longer than their call."""
 
     def _client(self, kind: Callable[..., Any], options: Mapping[str, Any]) -> Any:
-        wait_until_reachable(self._connection["bootstrap_servers"], self._timeout_ms / 1000)
-        return kind(**{**self._connection, **options})
+        tls = tls_context(self._connection)
+        wait_until_reachable(self._connection["bootstrap_servers"], self._timeout_ms / 1000, tls)
+        try:
+            return kind(**{**self._connection, **options})
+        except kafka_errors.KafkaTimeoutError as error:
+            # The broker has just answered, and closes connections whose login it refuses: mostly all that is heard.
+            if self._connection.get("security_protocol") in SASL_PROTOCOLS:
+                raise kafka_errors.SaslAuthenticationFailedError from error
+            raise
 
     @contextmanager
     def _admin(self, what: str) -> Iterator[Any]:
