@@ -2,7 +2,20 @@
 
 import typer
 
-from services.cli import backfill, benchmark, data, demo, dlq, doctor, evaluate, features, model, recalibrate, run
+from services.cli import (
+    backfill,
+    benchmark,
+    benchmark_live,
+    data,
+    demo,
+    dlq,
+    doctor,
+    evaluate,
+    features,
+    model,
+    recalibrate,
+    run,
+)
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -43,6 +56,7 @@ models.command()(model.rollback)
 benchmarks.command()(benchmark.features)
 benchmarks.command()(benchmark.models)
 benchmarks.command()(benchmark.novelty)
+benchmarks.command()(benchmark_live.stream)
 app.add_typer(serve, name="serve")
 app.add_typer(models, name="model")
 app.add_typer(dead_letters, name="dlq")

@@ -49,6 +49,11 @@ def prepare(
     ledger = root.ledger()
     announce(ledger, history, history["event_time"].iloc[-1])
     ledger.close()
+    mark_prepared(directory, source)
+
+
+def mark_prepared(directory: Path, source: Source) -> None:
+    """Say that the directory is ready for ``source``."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "prepared.json").write_bytes(msgspec.json.encode(Prepared(source.fingerprint)))
 

@@ -1,0 +1,52 @@
+"""Commands that measure the running system: benchmark stream."""
+
+from typing import Annotated
+
+import typer
+
+from services.benchmarks.live.stream import Setup, benchmark_limit, benchmark_stream
+from services.cli.benchmark import rows
+from services.cli.options import JSON, STATE
+from services.cli.output import print_json, print_table, steps
+from services.settings import Settings
+from services.state_directory import open_state
+from streaming.brokers.clients import Client
+
+WORKERS = Annotated[int, typer.Option("--workers", min=1, help="Worker processes in the consumer group.")]
+CLIENT = Annotated[Client | None, typer.Option("--client", help="Kafka client of the workers.")]
+PARTITIONS = Annotated[int | None, typer.Option("--partitions", min=1, help="Partitions of the topics.")]
+PROBE_S = 20.0
+STREAM_S = 60.0
+
+
+def stream(
+    rate: Annotated[float, typer.Option("--rate", min=1, help="Payments a second to offer.")] = 1000,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds", min=1, help=f"For how long; {STREAM_S:.0f}, or {PROBE_S:.0f} a rate with --find-limit."
+        ),
+    ] = None,
+    workers: WORKERS = 1,
+    client: CLIENT = None,
+    partitions: PARTITIONS = None,
+    limit: Annotated[
+        bool, typer.Option("--find-limit", help="Search the highest rate that holds, beginning with --rate.")
+    ] = False,
+    state: STATE = None,
+    as_json: JSON = False,
+) -> None:
+    """Measure the stream on real Kafka and Redis: latency, throughput, CPU, under load that does not wait.
+
+    Starts Apache Kafka from KAFKA_HOME and a redis-server, or uses KAFKA_BOOTSTRAP, REDIS_URL and LEDGER_URL: never
+    those of a system in use, for it is sent simulated payments.
+    """
+    settings = Settings()
+    setup = Setup(workers, client or settings.kafka_client, partitions or max(settings.partitions, workers))
+    opened = open_state(state or settings.state)
+    with steps() as bars:
+        if limit:
+            result = benchmark_limit(settings, opened, setup, rate=rate, seconds=seconds or PROBE_S, step=bars.step)
+        else:
+            result = benchmark_stream(settings, opened, setup, rate=rate, seconds=seconds or STREAM_S, step=bars.step)
+    print_json(result) if as_json else print_table("Measured", rows(result))
