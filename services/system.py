@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
@@ -27,21 +27,12 @@ class System:
     """Starts processes on loopback, waits until they are ready, and stops them together.
 
     ``ports`` names them: ``worker`` or the name of a service, with ``-2`` and so on behind it where there are several.
-    Those that ``cores`` names run on these cores alone (Linux).
     """
 
-    def __init__(
-        self,
-        environment: Mapping[str, str],
-        logs: Path,
-        ports: Mapping[str, int],
-        *,
-        cores: Mapping[str, Collection[int]] | None = None,
-    ) -> None:
+    def __init__(self, environment: Mapping[str, str], logs: Path, ports: Mapping[str, int]) -> None:
         self.ports = {name: _usable(port) for name, port in ports.items()}
         self._logs = logs
         self._environment = os.environ | dict(environment)
-        self._cores = cores or {}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -108,8 +99,6 @@ class System:
                 stderr=log,
                 preexec_fn=end_with_parent,  # noqa: PLW1509 one call that takes no lock
             )
-        if cores := self._cores.get(name):
-            os.sched_setaffinity(self._children[name].pid, cores)
 
     def _ready(self, name: str) -> bool:
         try:

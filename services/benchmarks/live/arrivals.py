@@ -4,6 +4,8 @@ Latency counts from the moment a payment was due to the moment its decision was 
 falls behind cannot hide it (Gil Tene, "How NOT to Measure Latency", calls the opposite coordinated omission).
 """
 
+from collections import Counter
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
     offered_per_s: float
     achieved_per_s: float
+    flat_out_per_s: float | None
     latency_ms: dict[str, float | None]
     sent: int
     lost: int
@@ -24,6 +27,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     degraded: int
     verdicts: dict[str, int]
     sent_late_ms: float
+    errors: dict[str, int]
     per_minute: list[dict[str, float | None]]
 
 
@@ -37,11 +41,12 @@ class Arrivals:
         self.due = start + np.arange(total) / rate
         self._arrived: NDArray[np.float64] = np.full(total, np.nan)
         self._rate = rate
-        self._warm_up = warm_up
+        self.warm_up = warm_up
         self.decided = 0
         self.duplicated = 0
         self.degraded = 0
         self.verdicts = {"approve": 0, "review": 0, "decline": 0}
+        self.errors: Counter[str] = Counter()
         self.sent = 0
         self.sent_late_s = 0.0
 
@@ -57,7 +62,7 @@ class Arrivals:
             return
         self._arrived[number] = now
         self.decided += 1
-        if number >= self._warm_up:
+        if number >= self.warm_up:
             self.degraded += degraded
             self.verdicts[verdict] += 1
 
@@ -66,18 +71,14 @@ class Arrivals:
         """Payments sent that no decision has come for."""
         return self.sent - self.decided
 
-    def recent_ms(self, count: int = 1000) -> float | None:
-        """Return the 99th percentile of about the last ``count`` payments due."""
-        late = (self._arrived - self.due)[max(0, self.sent - count) : self.sent]
-        return _percentiles(late)["p99"]
-
     def figures(self) -> Figures:
         """Sum up; call it when nothing more is to come.
 
         ``achieved_per_s`` is decisions consumed a second between the first due time after the warm-up and the last due
-        time of all: below what was offered, the system was falling behind.
+        time of all: below what was offered, the system was falling behind. ``flat_out_per_s`` is how fast they came
+        from the tenth to the ninetieth in a hundred: what the system can do while there is always something waiting.
         """
-        due, arrived = self.due[self._warm_up : self.sent], self._arrived[self._warm_up : self.sent]
+        due, arrived = self.due[self.warm_up : self.sent], self._arrived[self.warm_up : self.sent]
         seconds = len(due) / self._rate
         late = arrived - due
         with np.errstate(invalid="ignore"):
@@ -86,18 +87,27 @@ class Arrivals:
         return Figures(
             offered_per_s=round(self._rate, 1),
             achieved_per_s=round(float(in_time / seconds), 1) if seconds else 0.0,
+            flat_out_per_s=self._flat_out(),
             latency_ms=_percentiles(late) | {"max": _ms(np.nanmax(late)) if np.isfinite(late).any() else None},
             sent=self.sent,
             lost=self.in_flight,
             duplicated=self.duplicated,
             degraded=self.degraded,
             verdicts=self.verdicts,
+            errors=dict(self.errors),
             sent_late_ms=round(self.sent_late_s * 1000, 2),
             per_minute=[
                 {name: _percentiles(late[minutes == minute])[name] for name in ("p50", "p99")}
                 for minute in range(minutes[-1] + 1 if len(minutes) else 0)
             ],
         )
+
+    def _flat_out(self) -> float | None:
+        arrived = np.sort(self._arrived[np.isfinite(self._arrived)])
+        first, last = len(arrived) // 10, len(arrived) * 9 // 10
+        if last <= first or arrived[last] <= arrived[first]:
+            return None
+        return round((last - first) / float(arrived[last] - arrived[first]), 1)
 
 
 def _percentiles(seconds: NDArray[np.float64]) -> dict[str, float | None]:

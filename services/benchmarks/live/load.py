@@ -1,25 +1,20 @@
-"""The load, a process of its own: sends payments when they are due, whatever comes back, and reads the decisions.
-
-It reads one JSON command a line on standard input and answers with JSON lines: ``ready`` once, then for each command
-``measuring`` when the warm-up is over, ``progress`` twice a second, and ``figures`` last.
-"""
+"""The load on the stream, a process of its own: sends payments when they are due, and reads the decisions."""
 
 import gc
 import sys
 from pathlib import Path
 from threading import Event, Thread
 from time import perf_counter, sleep
-from typing import Literal
 
 import msgspec
 
 from services.benchmarks.live.arrivals import Arrivals, Figures
+from services.benchmarks.live.orders import PROGRESS_S, Command, Report, obey, say, tell
 from services.benchmarks.live.payments import Payments, read_payments
 from streaming.broker import Broker, Consumer
 from streaming.brokers.clients import Client, connect
 
 TICK_S = 0.001  # payments due within a tick are sent together; the wait counts as latency
-PROGRESS_S = 0.5
 QUIET_S = 10.0  # without a decision for so long, what is in flight counts as lost
 POLL = 500
 
@@ -35,26 +30,7 @@ class Setup(msgspec.Struct, frozen=True):
     decisions: str
 
 
-class Command(msgspec.Struct, frozen=True):
-    """Send for ``warm_up_s + seconds`` at ``rate`` a second."""
-
-    rate: float
-    seconds: float
-    warm_up_s: float
-
-
-class Report(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of what the process says."""
-
-    kind: Literal["ready", "measuring", "progress", "figures"]
-    sent: int = 0
-    total: int = 0
-    in_flight: int = 0
-    p99_ms: float | None = None
-    figures: Figures | None = None
-
-
-class _Decided(msgspec.Struct, frozen=True):
+class Decided(msgspec.Struct, frozen=True):
     """The part of a decision that is looked at."""
 
     transaction_id: str
@@ -69,7 +45,7 @@ class Reader(Thread):
         super().__init__(name="decision-reader", daemon=True)
         self._consumer = consumer
         self._payments = payments
-        self._decode = msgspec.json.Decoder(_Decided).decode
+        self._decode = msgspec.json.Decoder(Decided).decode
         self.arrivals: Arrivals | None = None
         self.first = 0
         self.ready = Event()
@@ -104,9 +80,7 @@ class Load:
 
     def run(self, command: Command) -> Figures:
         """Send what ``command`` says and return what came of it."""
-        total = round(command.rate * (command.warm_up_s + command.seconds))
-        warm_up = round(command.rate * command.warm_up_s)
-        arrivals = Arrivals(start=perf_counter() + 0.05, rate=command.rate, total=total, warm_up=warm_up)
+        arrivals = command.arrivals(perf_counter() + 0.05)
         self._reader.first, self._reader.arrivals = self._sent, arrivals
         told = 0.0
         for number, due in enumerate(arrivals.due.tolist()):
@@ -115,47 +89,30 @@ class Load:
             if due > now:
                 sleep(max(due - now, TICK_S))
                 now = perf_counter()
-            if number == warm_up:
-                _say(Report("measuring"))
+            if number == arrivals.warm_up:
+                say(Report("measuring"))
             self._producer.send(self._topic, value, key=key)
             self._sent += 1
             arrivals.was_sent(now - due)
             if now - told > PROGRESS_S:
                 told = now
-                _tell(arrivals, total)
+                tell(arrivals)
         self._producer.flush()
-        _await_rest(arrivals, total)
+        seen, since = arrivals.decided, perf_counter()
+        while arrivals.in_flight and perf_counter() - since < QUIET_S:
+            sleep(0.05)
+            if arrivals.decided != seen:
+                seen, since = arrivals.decided, perf_counter()
+                tell(arrivals)
         self._reader.arrivals = None
         return arrivals.figures()
-
-
-def _await_rest(arrivals: Arrivals, total: int) -> None:
-    """Wait until every payment is decided, or nothing has come for `QUIET_S`."""
-    seen, since = arrivals.decided, perf_counter()
-    while arrivals.in_flight and perf_counter() - since < QUIET_S:
-        sleep(0.05)
-        if arrivals.decided != seen:
-            seen, since = arrivals.decided, perf_counter()
-            _tell(arrivals, total)
-
-
-def _tell(arrivals: Arrivals, total: int) -> None:
-    _say(Report("progress", sent=arrivals.sent, total=total, in_flight=arrivals.in_flight, p99_ms=arrivals.recent_ms()))
-
-
-def _say(report: Report) -> None:
-    sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
-    sys.stdout.flush()
 
 
 def main() -> None:
     """Set up by the first argument, then obey standard input until it ends."""
     setup = msgspec.json.decode(sys.argv[1], type=Setup)
     broker = connect(setup.bootstrap, setup.client)
-    load = Load(broker, setup)
-    _say(Report("ready"))
-    for line in sys.stdin:
-        _say(Report("figures", figures=load.run(msgspec.json.decode(line, type=Command))))
+    obey(Load(broker, setup).run)
 
 
 if __name__ == "__main__":

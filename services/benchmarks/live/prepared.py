@@ -4,6 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from features.replay import replay
 from features.table import transactions
 from services.benchmarks.live.payments import write_payments
@@ -21,10 +25,12 @@ Step = Callable[[str], Callable[[int, int], None]]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a run needs beside the servers."""
+    """What a run needs beside the servers: payments to send, and the history before them with its features."""
 
     root: Root
     payments: Path
+    history: pd.DataFrame
+    features: NDArray[np.float32]
 
 
 def benchmark_state(state: StateDirectory) -> StateDirectory:
@@ -39,7 +45,7 @@ def prepare(state: StateDirectory, settings: Settings, step: Step) -> Prepared:
     source = simulated(directory, PAYMENTS // RUNS, SEED, step("simulating payments"))
     history, fold = source.history, step("computing features of the history")
     if is_prepared(directory, source):
-        states = replay(history, progress=fold).states
+        replayed = replay(history, progress=fold)
     else:
         fit = step("training")
         trained = train_and_install(
@@ -49,15 +55,15 @@ def prepare(state: StateDirectory, settings: Settings, step: Step) -> Prepared:
             fold_progress=fold,
             train_progress=lambda _, share: fit(round(share * 100), 100),
         )
-        states = trained.history.states
+        replayed = trained.history
         future, tell = source.future, step("writing payments")
         write_payments(transactions(future), directory / "payments.jsonl", lambda done: tell(done, len(future)))
         mark_prepared(directory, source)
     store = root.feature_store()
     try:
         store.bulk_load(
-            states, history["event_time"].iloc[-1].to_pydatetime(), progress=step("loading the feature store")
+            replayed.states, history["event_time"].iloc[-1].to_pydatetime(), progress=step("loading the feature store")
         )
     finally:
         store.close()
-    return Prepared(root, directory / "payments.jsonl")
+    return Prepared(root, directory / "payments.jsonl", history, replayed.features)

@@ -16,11 +16,12 @@ import httpx
 from features.engine import FeatureEngine
 from monitoring.reading import Samples, read
 from services.auth import load_or_create_token
+from services.benchmarks.live import load
 from services.benchmarks.live.arrivals import MINUTE_S, Figures
+from services.benchmarks.live.child import Child
 from services.benchmarks.live.limit import find_limit
-from services.benchmarks.live.load import Command, Report
-from services.benchmarks.live.load_client import LoadProcess
-from services.benchmarks.live.prepared import Step, benchmark_state, prepare
+from services.benchmarks.live.orders import Command, Report
+from services.benchmarks.live.prepared import Prepared, Step, benchmark_state, prepare
 from services.benchmarks.live.servers import Servers, servers
 from services.benchmarks.live.stages import breakdown
 from services.benchmarks.live.usage import cpu_s, rss_mb
@@ -28,6 +29,7 @@ from services.composition import Root
 from services.settings import Settings
 from services.state_directory import StateDirectory
 from services.system import System
+from streaming.broker import DECISIONS, TRANSACTIONS
 from streaming.brokers.clients import Client, cheapest
 from streaming.brokers.process import free_port
 
@@ -53,23 +55,23 @@ class Live:
     setup: Setup
     servers: Servers
     system: System
-    load: LoadProcess
+    load: Child
     token: str
 
     @property
-    def workers(self) -> dict[str, int]:
-        """Process ids of the workers."""
-        return {name: pid for name, pid in self.system.pids.items() if name.startswith("worker")}
+    def measured(self) -> dict[str, int]:
+        """Process ids of the workers, or of the service."""
+        return self.system.pids
 
     @property
     def around(self) -> dict[str, int]:
-        """Process ids of what was started besides the workers."""
+        """Process ids of what was started besides them."""
         return self.servers.pids | {"load": self.load.pid}
 
     def metrics(self) -> list[Samples]:
         """Return each worker's metrics."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        return [read(httpx.get(f"{self.system.url(name)}/metrics", headers=headers).text) for name in self.workers]
+        return [read(httpx.get(f"{self.system.url(name)}/metrics", headers=headers).text) for name in self.measured]
 
 
 def benchmark_stream(
@@ -128,8 +130,16 @@ def live(settings: Settings, state: StateDirectory, setup: Setup, step: Step) ->
         token, _ = load_or_create_token(own.token)
         FeatureEngine().warm_up()  # compiles once where the workers would each compile for themselves
         system = stack.enter_context(workers(prepared.root, setup))
-        load = stack.enter_context(LoadProcess(prepared.root.bootstrap, prepared.payments, f"load-{token_hex(4)}"))
-        yield Live(setup, around, system, load, token)
+        sender = stack.enter_context(stream_load(prepared))
+        yield Live(setup, around, system, sender, token)
+
+
+def stream_load(prepared: Prepared, transactions: str = TRANSACTIONS, decisions: str = DECISIONS) -> Child:
+    """Return the load process of the stream, to be started."""
+    setup = load.Setup(
+        prepared.root.bootstrap, cheapest(), str(prepared.payments), f"load-{token_hex(4)}", transactions, decisions
+    )
+    return Child("load", setup)
 
 
 def make_topics(root: Root) -> None:
@@ -180,15 +190,15 @@ class _Watch:
         self._thread = Thread(target=self._every_minute, daemon=True)
 
     def start(self) -> None:
-        self.cpu = cpu_s(self._running.workers), cpu_s(self._running.around)
+        self.cpu = cpu_s(self._running.measured), cpu_s(self._running.around)
         self.metrics = self._running.metrics()
-        self.rss_mb = [rss_mb(self._running.workers)]
+        self.rss_mb = [rss_mb(self._running.measured)]
         self.started = monotonic()
         self._thread.start()
 
     def _every_minute(self) -> None:
         while not self._stop.wait(MINUTE_S):
-            self.rss_mb.append(rss_mb(self._running.workers))
+            self.rss_mb.append(rss_mb(self._running.measured))
 
     def stop(self) -> None:
         self.seconds = monotonic() - self.started
@@ -199,9 +209,9 @@ class _Watch:
 def _summed_up(running: Live, figures: Figures, watch: _Watch) -> dict[str, Any]:
     watch.stop()
     decided = sum(figures.verdicts.values())
-    ended = cpu_s(running.workers), cpu_s(running.around)
+    ended = cpu_s(running.measured), cpu_s(running.around)
     stages = breakdown(watch.metrics, running.metrics(), watch.seconds)
-    rss = [*watch.rss_mb[1:], rss_mb(running.workers)]
+    rss = [*watch.rss_mb[1:], rss_mb(running.measured)]
 
     def per_1000(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
         return {name: round((after[name] - before[name]) / max(1, decided) * 1000, 3) for name in after}
@@ -213,6 +223,7 @@ def _summed_up(running: Live, figures: Figures, watch: _Watch) -> dict[str, Any]
         "lost": figures.lost,
         "duplicated": figures.duplicated,
         "degraded": figures.degraded,
+        "errors": figures.errors,
         "cpu_s_per_1000": round(sum(per_1000(watch.cpu[0], ended[0]).values()), 3),
         "cpu_s_per_1000_around": per_1000(watch.cpu[1], ended[1]),
         "batch": stages.batch,

@@ -1,7 +1,8 @@
 """What processes take of the machine, from Linux's /proc."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -22,3 +23,10 @@ def rss_mb(pids: Mapping[str, int]) -> float:
     """Return the resident memory of processes together, in MB."""
     pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids.values())
     return round(pages * _PAGE_MB, 1)
+
+
+def pin(pid: int, cores: Collection[int]) -> None:
+    """Have every thread of a process run on ``cores`` alone."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(ProcessLookupError):  # a thread that has just ended
+            os.sched_setaffinity(int(task.name), cores)

@@ -1,9 +1,8 @@
-"""Starts the load process and speaks with it."""
+"""Starts the processes of a measurement and speaks with them."""
 
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Self, cast
@@ -12,29 +11,20 @@ import msgspec
 
 from features.errors import ConfigurationError
 from services.benchmarks.live.arrivals import Figures
-from services.benchmarks.live.load import Command, Report, Setup
+from services.benchmarks.live.orders import Command, Report
 from services.system import end_with_parent
-from streaming.brokers.clients import cheapest
 
 _TAIL = 1500
 
 
-class LoadProcess:
-    """The load as a child process; use it as a context manager."""
+class Child:
+    """A process that runs ``module`` beside this one, started with ``setup``; entering it waits until it is ready."""
 
-    def __init__(
-        self,
-        bootstrap: str,
-        payments: Path,
-        run: str,
-        *,
-        transactions: str = "transactions",
-        decisions: str = "decisions",
-    ) -> None:
-        setup = Setup(bootstrap, cheapest(), str(payments), run, transactions, decisions)
+    def __init__(self, module: str, setup: msgspec.Struct) -> None:
+        self._module = module
         self._errors = TemporaryFile()  # noqa: SIM115 closed on leaving
         self._process = subprocess.Popen(  # noqa: S603 our own module
-            [sys.executable, "-m", "services.benchmarks.live.load", msgspec.json.encode(setup).decode()],
+            [sys.executable, "-m", f"services.benchmarks.live.{module}", msgspec.json.encode(setup).decode()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -76,4 +66,4 @@ class LoadProcess:
             hear(report)
         self._errors.seek(0)
         words = self._errors.read()[-_TAIL:].decode(errors="replace")
-        raise ConfigurationError(f"The load process ended early. Its last words:\n{words}")
+        raise ConfigurationError(f"The process {self._module} ended early. Its last words:\n{words}")
