@@ -40,8 +40,8 @@ def stream(
 ) -> None:
     """Measure the stream on real Kafka and Redis: latency, throughput, CPU, under load that does not wait.
 
-    Starts Apache Kafka from KAFKA_HOME and a redis-server, or uses KAFKA_BOOTSTRAP, REDIS_URL and LEDGER_URL: never
-    those of a system in use, for it is sent simulated payments.
+    Starts Apache Kafka from KAFKA_HOME and a redis-server, or uses KAFKA_BOOTSTRAP, REDIS_URL and LEDGER_URL where
+    they name empty ones.
     """
     settings = Settings()
     setup = Setup(workers, client or settings.kafka_client, partitions or max(settings.partitions, workers))
@@ -65,8 +65,8 @@ def baseline(
 ) -> None:
     """Measure one worker beside the loop that one would write first on the same parts, both as fast as they go.
 
-    Starts Apache Kafka from KAFKA_HOME and a redis-server, or uses KAFKA_BOOTSTRAP, REDIS_URL and LEDGER_URL: never
-    those of a system in use, for it is sent simulated payments.
+    Starts Apache Kafka from KAFKA_HOME and a redis-server, or uses KAFKA_BOOTSTRAP, REDIS_URL and LEDGER_URL where
+    they name empty ones.
     """
     settings = Settings()
     opened = open_state(state or settings.state)
@@ -90,8 +90,8 @@ def rest(
 ) -> None:
     """Measure the score service on one core: latency, errors and CPU, under load that does not wait for it.
 
-    Starts Apache Kafka from KAFKA_HOME and a redis-server, or uses KAFKA_BOOTSTRAP, REDIS_URL and LEDGER_URL: never
-    those of a system in use, for it is sent simulated payments.
+    Starts Apache Kafka from KAFKA_HOME and a redis-server, or uses KAFKA_BOOTSTRAP, REDIS_URL and LEDGER_URL where
+    they name empty ones.
     """
     settings = Settings()
     opened = open_state(state or settings.state)

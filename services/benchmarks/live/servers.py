@@ -13,10 +13,13 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from features.errors import ConfigurationError
+from services.benchmarks.live.ownership import claim_broker, claim_ledger, claim_redis
 from services.settings import Settings
 from services.system import end_with_parent
 from streaming.brokers.apache import start_apache_kafka
+from streaming.brokers.clients import cheapest, connect
 from streaming.brokers.process import free_port, tail
+from streaming.ledgers.sql import open_ledger
 
 START_S = 10.0
 
@@ -32,7 +35,10 @@ class Servers:
 
 @contextmanager
 def servers(settings: Settings, directory: Path) -> Iterator[Servers]:
-    """Start what ``settings`` do not name, in ``directory``: Apache Kafka, Redis, and a ledger on SQLite."""
+    """Start what ``settings`` do not name, in ``directory``: Apache Kafka, Redis, and a ledger on SQLite.
+
+    Raises `ConfigurationError` where what they name is in use, or what is to be started is not installed.
+    """
     pids: dict[str, int] = {}
     given = [
         name
@@ -58,7 +64,24 @@ def servers(settings: Settings, directory: Path) -> Iterator[Servers]:
             updates["redis_url"] = SecretStr(url)
         if not settings.ledger_url:
             updates["ledger_url"] = SecretStr(f"sqlite:///{directory / 'ledger.db'}")
-        yield Servers(settings.model_copy(update=updates), pids, given)
+        reached = settings.model_copy(update=updates)
+        _claim(reached, given)
+        yield Servers(reached, pids, given)
+
+
+def _claim(settings: Settings, given: list[str]) -> None:
+    """Make sure that what was given is no system in use."""
+    if "kafka" in given and settings.kafka_bootstrap:
+        broker = connect(settings.kafka_bootstrap, cheapest())
+        claim_broker(broker)
+        broker.close()
+    if "redis" in given and settings.redis_url:
+        with Redis.from_url(settings.redis_url.get_secret_value()) as client:
+            claim_redis(client)
+    if "ledger" in given and settings.ledger_url:
+        ledger = open_ledger(settings.ledger_url.get_secret_value())
+        claim_ledger(ledger)
+        ledger.close()
 
 
 @contextmanager
