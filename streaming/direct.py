@@ -73,6 +73,19 @@ class DirectScoring:
             "The ledger keeps refusing a request as decided already.", remedy="Send the same request again."
         )
 
+    def score_each(self, transactions: Sequence[Transaction]) -> list[Decision | DuplicateConflict]:
+        """Score transactions of separate requests together, in order; a conflict is the answer to its own alone.
+
+        Together they take one read, one fold and one commit, and earlier ones count for later ones. Raises
+        `LedgerUnavailable` as `score` does.
+        """
+        try:
+            return [*self.score(transactions)]
+        except DuplicateConflict as conflict:
+            if len(transactions) == 1:
+                return [conflict]
+            return [answer for transaction in transactions for answer in self.score_each([transaction])]
+
     def look_up(self, transaction_id: str) -> Decision | None:
         """Return the decision recorded for a transaction, if there is one."""
         recorded = self._ledger.find([transaction_id]).get(transaction_id)

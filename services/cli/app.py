@@ -5,6 +5,7 @@ import typer
 from services.cli import (
     backfill,
     benchmark,
+    benchmark_live,
     demo,
     dlq,
     doctor,
@@ -58,6 +59,9 @@ models.command()(model.rollback)
 benchmarks.command()(benchmark.features)
 benchmarks.command()(benchmark.models)
 benchmarks.command()(benchmark.novelty)
+benchmarks.command()(benchmark_live.stream)
+benchmarks.command()(benchmark_live.baseline)
+benchmarks.command()(benchmark_live.rest)
 app.add_typer(serve, name="serve")
 app.add_typer(models, name="model")
 app.add_typer(dead_letters, name="dlq")

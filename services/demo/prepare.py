@@ -39,6 +39,11 @@ def prepare(
 ) -> None:
     """Train on what was known at the split and leave the online store as if the history had been live."""
     start_from(root, source.history, as_of=source.split, fold=fold, fit=fit, load=load)
+    mark_prepared(directory, source)
+
+
+def mark_prepared(directory: Path, source: Source) -> None:
+    """Say that the directory is ready for ``source``."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "prepared.json").write_bytes(msgspec.json.encode(Prepared(source.fingerprint)))
 

@@ -41,3 +41,8 @@ def connect(
 def is_installed(client: Client) -> bool:
     """Tell whether a client can be used here."""
     return find_spec({"kafka-python": "kafka", "confluent": "confluent_kafka"}[client]) is not None
+
+
+def cheapest() -> Client:
+    """Return the client that takes less of the cores, where it is installed."""
+    return "confluent" if is_installed("confluent") else "kafka-python"
