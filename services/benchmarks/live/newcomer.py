@@ -59,12 +59,12 @@ class Newcomer:
             for name in names:
                 value = found[name][0]
                 if value is not None:
-                    row[0, column(name)] = float(str(value))
+                    row[0, column(name)] = value
         return row
 
     def predict(self, payment: dict[str, object], row: Row) -> float:
         """Return the score of one row."""
-        row[0, column("amount")] = payment["amount"]
+        row[0, column("amount")] = float(str(payment["amount"]))
         return float(self._bundle.score(row)[0])
 
     def push(self, payment: dict[str, object], row: Row) -> None:
