@@ -57,10 +57,12 @@ def train_and_install(
     bounds: Bounds = NO_SEARCH,
     fold_progress: Progress | None = None,
     train_progress: Callable[[str, float], None] | None = None,
+    before_install: Callable[[Replay], None] | None = None,
 ) -> Trained:
     """Fold a history, train on what was known at ``as_of``, choose the policy and install both.
 
-    ``bounds`` say how long to search for parameters; not at all unless told so.
+    ``bounds`` say how long to search for parameters; not at all unless told so. ``before_install`` is called with the
+    folded history once the model is made.
     """
     folded = replay(history, progress=fold_progress)
     result = train(
@@ -74,6 +76,8 @@ def train_and_install(
     if parts.companions.anomaly is not None:
         unusual = parts.companions.anomaly.percentile(window.features)
         policy = with_anomaly_review(policy, scores, amounts, unusual, window.weights)
+    if before_install is not None:
+        before_install(folded)
     bundle, alias = install(state, parts, policy, utc_now())
     return Trained(bundle, alias, policy_of(state, bundle.version), result, folded)
 

@@ -10,6 +10,7 @@ from services.cli import (
     doctor,
     evaluate,
     features,
+    init,
     model,
     recalibrate,
     run,
@@ -32,6 +33,7 @@ benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
 for command in (
     demo.demo,
+    init.init,
     simulate.simulate,
     train.train,
     evaluate.evaluate,
