@@ -5,12 +5,14 @@
     │   ├── InvalidTransaction
     │   └── InvalidLabel
     ├── DuplicateConflict       a known transaction id with different content
+    ├── Superseded              another worker has gone on with a partition
     ├── ConfigurationError      a setting, file or option that cannot work
     ├── DataError               a data set that cannot be mapped, trained on or evaluated
     ├── StateError              a damaged or foreign state directory, feature state or ledger
     ├── BundleError             a model bundle that must not be served
     └── Unavailable             a dependency that does not answer
         ├── StoreUnavailable
+        │   └── StoreEmptied
         ├── BrokerUnavailable
         │   └── MessageTooLarge
         ├── LedgerUnavailable
@@ -58,6 +60,12 @@ class DuplicateConflict(RingfenceError):
     code = "duplicate_conflict"
 
 
+class Superseded(RingfenceError):
+    """Another worker has gone on with what this one was about to record."""
+
+    code = "superseded"
+
+
 class ConfigurationError(RingfenceError):
     """A setting, file or option that cannot work."""
 
@@ -92,6 +100,12 @@ class StoreUnavailable(Unavailable):
     """The online feature store does not answer."""
 
     code = "store_unavailable"
+
+
+class StoreEmptied(StoreUnavailable):
+    """The online feature store answers, but has lost the states it held."""
+
+    code = "store_emptied"
 
 
 class BrokerUnavailable(Unavailable):

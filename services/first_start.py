@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from features.replay import Replay
+from features.store import HISTORY_OF
 from services.announce import announce
 from services.composition import Root
 from services.training import Trained, train_and_install
@@ -31,10 +32,11 @@ def start_from(
         last = history["event_time"].iloc[-1]
         store = root.feature_store()
         store.bulk_load(folded.states, last.to_pydatetime(), progress=load)
-        store.close()
         ledger = root.ledger()
         announce(ledger, history, last)
+        store.claim(HISTORY_OF + ledger.identity())
         ledger.close()
+        store.close()
 
     return train_and_install(
         root.state, history, as_of=as_of, fold_progress=fold, train_progress=fit, before_install=fill

@@ -46,16 +46,20 @@ def run_worker(root: Root) -> None:
     broker, scoring = root.broker(), _warm(root)
     root.topics(broker)
     worker = Worker(
-        consumer=broker.consumer([TRANSACTIONS, LABELS], WORKER_GROUP),
+        open_consumer=lambda on_revoke: broker.consumer([TRANSACTIONS, LABELS], WORKER_GROUP, on_revoke),
         open_producer=broker.producer,
         ledger=root.ledger(),
         scoring=scoring,
         metrics=metrics,
-        limits=WorkerLimits(batch=settings.batch, refuse_future=not settings.allow_past_and_future),
+        limits=WorkerLimits(
+            batch=settings.batch,
+            wait_s=settings.batch_wait_ms / 1000,
+            refuse_future=not settings.allow_past_and_future,
+        ),
     )
     worker.warm_up()
     waiting[:] = ["waiting for partitions"]
-    while not stop.is_set() and not worker.has_partitions:
+    while not stop.is_set() and not worker.has_joined:
         worker.step()
     waiting.clear()
     with ModelWatch(root.state, scoring, metrics):

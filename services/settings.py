@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     worker_port: int = Field(8082, ge=0, le=65535, description="Port of the worker's health and metrics.")
     partitions: int = Field(3, ge=1, le=1024, description="Partitions of topics that do not exist yet.")
     batch: int = Field(64, ge=1, le=4096, description="Most records in one micro-batch.")
+    batch_wait_ms: float = Field(20, ge=0, le=1000, description="How long a micro-batch waits for its first record.")
     store_timeout_ms: float = Field(50, gt=0, description="Share of the 100 ms that reading features may take.")
     model_budget_ms: float = Field(
         10, gt=0, description="Share of the 100 ms that a model may take; one that takes longer is not promoted."

@@ -1,6 +1,6 @@
 """The use case behind request/reply transports: score now, answer now, let the stream worker do the rest.
 
-A decision is final once it is in the ledger. Feature states are left alone here: the worker is their single writer, and
+A decision is final once it is in the ledger. Feature states are left alone here: the workers write them, and
 the `streaming.forwarder.Forwarder` hands it what was decided here.
 """
 

@@ -2,7 +2,21 @@
 
 import typer
 
-from services.cli import backfill, benchmark, data, demo, dlq, doctor, evaluate, features, init, model, recalibrate, run
+from services.cli import (
+    backfill,
+    benchmark,
+    demo,
+    dlq,
+    doctor,
+    evaluate,
+    features,
+    init,
+    model,
+    recalibrate,
+    run,
+    simulate,
+    train,
+)
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -20,8 +34,8 @@ benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 for command in (
     demo.demo,
     init.init,
-    data.simulate,
-    data.train,
+    simulate.simulate,
+    train.train,
     evaluate.evaluate,
     recalibrate.recalibrate,
     backfill.backfill,

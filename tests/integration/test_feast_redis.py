@@ -2,6 +2,7 @@ import importlib
 import time
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import pytest
@@ -14,7 +15,6 @@ from features.errors import StoreUnavailable
 from features.feast_repo.definitions import ENTITY_DEFINITIONS
 from features.store import ENTITIES, UNREADABLE
 from features.stores.feast_store import open_feast
-from features.transaction import Transaction
 from models.decision import Decision
 from monitoring.metrics import Metrics
 from services.composition import Root
@@ -25,7 +25,7 @@ from streaming.brokers.memory import MemoryBroker
 from streaming.ledgers.memory import MemoryLedger
 from streaming.scoring import Scoring
 from streaming.worker import Worker
-from tests.fakes import FakeBundle, fake_policy
+from tests.fakes import FakeBundle, fake_payment, fake_policy
 from tests.integration.certificates import Authority
 from tests.integration.redis_server import RedisServer, redis_server, require_redis  # noqa: F401 (a fixture)
 from tests.unit.features.stores.conformance import NOON, FeastStoreConformance, feast_messages
@@ -243,16 +243,7 @@ def stored(client, entity, key):
     return name, field, client.hget(name, field)
 
 
-def payment(n, **changes):
-    fields = {
-        "transaction_id": f"t{n}",
-        "event_time": NOON + timedelta(minutes=n),
-        "card_id": "card1",
-        "merchant_id": "shop1",
-        "amount": 1.0,
-        "currency": "EUR",
-    }
-    return Transaction(**(fields | changes))
+payment = partial(fake_payment, begin=NOON, amount=1.0)
 
 
 SPOILT = {
@@ -268,7 +259,7 @@ def test_a_spoilt_value_costs_one_review_and_nobody_else_anything(opened, client
     broker, registry = MemoryBroker(), CollectorRegistry()
     broker.ensure_topics({TRANSACTIONS: 1, DECISIONS: 1, LABELS: 1, DEAD_LETTER: 1})
     worker = Worker(
-        consumer=broker.consumer([TRANSACTIONS, LABELS], "worker"),
+        open_consumer=lambda _: broker.consumer([TRANSACTIONS, LABELS], "worker"),
         open_producer=broker.producer,
         ledger=MemoryLedger(),
         scoring=Scoring(FeatureEngine(), opened, FakeBundle(), fake_policy(), store_timeout_s=5.0),

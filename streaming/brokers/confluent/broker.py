@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from streaming.broker import Record
+from streaming.broker import OnRevoke, Record
 from streaming.brokers.confluent import settings
 from streaming.brokers.confluent.consumer import ConfluentConsumer, as_record
 from streaming.brokers.confluent.mapping import LOG, LOGIN_REFUSED, mapped
@@ -83,11 +83,11 @@ class ConfluentBroker:
         with mapped(self.bootstrap, "connect a producer"):
             return ConfluentProducer(self._client(Producer, options), self.bootstrap, self._timeout_s)
 
-    def consumer(self, topics: Sequence[str], group: str) -> ConfluentConsumer:
+    def consumer(self, topics: Sequence[str], group: str, on_revoke: OnRevoke | None = None) -> ConfluentConsumer:
         """Return a consumer that joins ``group`` at its first poll; `BrokerUnavailable` when the broker is silent."""
         with mapped(self.bootstrap, "connect a consumer"):
             client = self._client(Consumer, settings.consuming(group, self._fetch_wait_ms))
-            return ConfluentConsumer(client, topics, self.bootstrap, self._timeout_s)
+            return ConfluentConsumer(client, topics, self.bootstrap, self._timeout_s, on_revoke)
 
     def scan(self, topic: str) -> Iterator[Record]:
         """Yield what ``topic`` holds now, partition by partition in order, outside any group; nothing is committed."""
