@@ -1,6 +1,6 @@
 """The use case behind request/reply transports: score now, answer now, let the stream worker do the rest.
 
-A decision is final once it is in the ledger. Feature states are left alone here: the worker is their single writer, and
+A decision is final once it is in the ledger. Feature states are left alone here: the workers write them, and
 the `streaming.forwarder.Forwarder` hands it what was decided here.
 """
 
@@ -76,7 +76,8 @@ class DirectScoring:
     def score_each(self, transactions: Sequence[Transaction]) -> list[Decision | DuplicateConflict]:
         """Score transactions of separate requests together, in order; a conflict is the answer to its own alone.
 
-        Together they take one read, one fold and one commit, and earlier ones count for later ones. Raises `LedgerUnavailable` as `score` does.
+        Together they take one read, one fold and one commit, and earlier ones count for later ones. Raises
+        `LedgerUnavailable` as `score` does.
         """
         try:
             return [*self.score(transactions)]

@@ -13,6 +13,7 @@ from streaming.broker import LABELS, Record
 from streaming.conflicts import decided_before
 from streaming.ledger import Ledger, Recorded
 from streaming.ledgers.rows import label_event, ref_of
+from streaming.sources import source_of_partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Arrival:
 
     transaction: Transaction
     content_hash: str
+    source: int
     known: Recorded | None = None
 
 
@@ -35,6 +37,7 @@ class Intake:
     arrivals: list[Arrival] = field(default_factory=list)
     repeats: list[str] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
+    label_partitions: list[int] = field(default_factory=list)
     label_events: list[LabelEvent] = field(default_factory=list)
     dead: list[tuple[Record, RingfenceError]] = field(default_factory=list)
 
@@ -75,7 +78,8 @@ def _deduplicate(transactions: Sequence[tuple[Record, Transaction]], ledger: Led
             intake.repeats.append(key)
         else:
             placed.add(key)
-            intake.arrivals.append(Arrival(transaction, digest, found.get(key)))
+            source = source_of_partition((record.topic, record.partition))
+            intake.arrivals.append(Arrival(transaction, digest, source, found.get(key)))
 
 
 def _join_labels(labels: Sequence[tuple[Record, Label]], ledger: Ledger, intake: Intake) -> None:
@@ -99,6 +103,7 @@ def _join_labels(labels: Sequence[tuple[Record, Label]], ledger: Ledger, intake:
             intake.dead.append((record, _orphan(label)))
             continue
         intake.labels.append(label)
+        intake.label_partitions.append(record.partition)
         intake.label_events.append(label_event(label, ref, seq=0))
 
 

@@ -6,15 +6,17 @@ from services.cli import (
     backfill,
     benchmark,
     benchmark_live,
-    data,
     demo,
     dlq,
     doctor,
     evaluate,
     features,
+    init,
     model,
     recalibrate,
     run,
+    simulate,
+    train,
 )
 
 app = typer.Typer(
@@ -32,8 +34,9 @@ benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
 for command in (
     demo.demo,
-    data.simulate,
-    data.train,
+    init.init,
+    simulate.simulate,
+    train.train,
     evaluate.evaluate,
     recalibrate.recalibrate,
     backfill.backfill,

@@ -17,6 +17,7 @@ from features.errors import BrokerUnavailable, ConfigurationError
 from services.auth import load_or_create_token
 from services.cli.output import err, print_json, progress, steps
 from services.composition import Root
+from services.connections import KAFKA_SECURITY, kafka_security
 from services.demo.farewell import say_hints, summary_panel
 from services.demo.offline import compare
 from services.demo.prepare import is_prepared, prepare
@@ -78,7 +79,8 @@ def run_demo(options: Options) -> None:
     labels = _labels(root, source, stream)
     with ExitStack() as stack:
         bootstrap = stack.enter_context(_broker(options, settings, state))
-        broker = connect(bootstrap, cheapest(), linger_ms=LINGER_MS)
+        security = kafka_security(settings) if options.broker == "external" else None
+        broker = connect(bootstrap, cheapest(), security=security, linger_ms=LINGER_MS)
         stack.callback(broker.close)
         broker.ensure_topics(dict.fromkeys(TOPICS, 1))
         environment = _environment(state, bootstrap, options)
@@ -183,6 +185,10 @@ def _environment(state: StateDirectory, bootstrap: str, options: Options) -> dic
         "RINGFENCE_PARTITIONS": "1",
         "RINGFENCE_KAFKA_CLIENT": cheapest(),
     }
+    # The services answer to the token of the state directory, and a broker of the demo's own takes plain connections.
+    environment |= dict.fromkeys(("RINGFENCE_TOKEN", "RINGFENCE_TOKEN_FILE"), "")
+    if options.broker != "external":
+        environment |= dict.fromkeys(KAFKA_SECURITY, "")
     if options.data is not None and options.rate is None:
         # As fast as the pipeline takes it, nobody waits for a reply: large micro-batches, patient reads.
         environment |= {"RINGFENCE_BATCH": "256", "RINGFENCE_STORE_TIMEOUT_MS": "5000"}

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from features.errors import BrokerUnavailable
-from streaming.broker import Headers, Position, Record
+from streaming.broker import Headers, OnRevoke, Position, Record
 from streaming.brokers.faults import Faults, Operation
 from streaming.brokers.memory_group import Group
 from streaming.brokers.memory_logs import Logs
@@ -43,8 +43,12 @@ class MemoryBroker:
         """Return a new producer."""
         return MemoryProducer(self)
 
-    def consumer(self, topics: Sequence[str], group: str) -> "MemoryConsumer":
-        """Return a consumer that joins ``group`` at its first poll."""
+    def consumer(self, topics: Sequence[str], group: str, on_revoke: OnRevoke | None = None) -> "MemoryConsumer":
+        """Return a consumer that joins ``group`` at its first poll.
+
+        ``on_revoke`` is never called: here a member learns of a rebalance when it is over, as one that was stopped.
+        """
+        del on_revoke
         with self.changed:
             return MemoryConsumer(self, tuple(topics), self._groups.setdefault(group, Group()))
 
@@ -175,6 +179,11 @@ class MemoryConsumer:
             held = self._group.assigned(self)
             mine = {position: offset for position, offset in offsets.items() if position in held}
             self._group.commit(mine)
+
+    def held(self) -> frozenset[Position] | None:
+        """The positions of this member; None before its first poll."""
+        with self._broker.changed:
+            return frozenset(self._next) if self._generation >= 0 else None
 
     def lag(self) -> dict[Position, int]:
         """Messages not yet polled, per assigned position; empty before the first poll."""

@@ -14,7 +14,7 @@ from sqlalchemy.sql import column
 
 from features.errors import ConfigurationError, LedgerUnavailable, StateError
 from features.stores.write_ahead_log import BACKSTOP
-from streaming.ledgers.schema import VERSION_TABLE, metadata, position
+from streaming.ledgers.schema import VERSION_TABLE, identity, metadata
 
 BUSY_TIMEOUT_S = 5.0
 READS = "ringfence_reads"  # execution option: this connection only reads
@@ -145,8 +145,8 @@ def _checked_revision(connection: Connection, steps: ScriptDirectory) -> str | N
     if revision == steps.get_current_head():
         if missing := set(metadata.tables) - tables:
             raise damaged(url, f"its table {min(missing)} is missing")
-        if connection.scalar(select(position.c.last_seq)) is None:
-            raise damaged(url, f"its table {position.name} is empty")
+        if connection.scalar(select(identity.c.identity)) is None:
+            raise damaged(url, f"its table {identity.name} is empty")
     return str(revision)
 
 

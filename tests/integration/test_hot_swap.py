@@ -24,7 +24,7 @@ from features.codec import encode_transaction
 from features.engine import FeatureEngine
 from features.transaction import Transaction
 from models.decision import Decision
-from models.gate import Check, GateReport
+from models.gate_report import Check, GateReport
 from services import system
 from services.auth import load_or_create_token
 from services.champion import bundle_of, policy_of

@@ -21,6 +21,8 @@ from models.bundle import Bundle
 from services.benchmarks.feast_scalars import SCALARS, ScalarStore
 from services.benchmarks.live.orders import Report, say
 from services.champion import served
+from services.connections import kafka_security
+from services.settings import Settings
 from services.state_directory import open_state
 from streaming.brokers.clients import Client, connect
 
@@ -87,7 +89,7 @@ def main() -> None:
     online = {"type": "redis", "connection_string": setup.redis}
     bundle = served(open_state(Path(setup.state))).bundle
     newcomer = Newcomer(ScalarStore(Path(setup.scalars), list(SCALARS), online), bundle)
-    broker = connect(setup.bootstrap, setup.client)
+    broker = connect(setup.bootstrap, setup.client, security=kafka_security(Settings()))
     consumer, producer = broker.consumer([setup.transactions], "newcomer"), broker.producer()
     spent, events = np.zeros(len(STEPS)), 0
     say(Report("ready"))

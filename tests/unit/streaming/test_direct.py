@@ -1,7 +1,8 @@
 """Request/reply scoring against the memory twins: one decision each, recorded, states left alone."""
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 import pytest
@@ -10,29 +11,17 @@ from prometheus_client import CollectorRegistry
 from features.engine import FeatureEngine
 from features.errors import DuplicateConflict, LedgerUnavailable
 from features.stores.memory import MemoryStore
-from features.transaction import Transaction
 from models.decision import Decision
 from monitoring.metrics import Metrics
 from streaming.direct import DirectScoring
 from streaming.ledger import LedgerBatch, Recorded
 from streaming.ledgers.memory import MemoryLedger
 from streaming.scoring import Scoring
-from tests.fakes import FakeBundle, fake_policy
+from tests.fakes import FakeBundle, fake_payment, fake_policy
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 ENGINE = FeatureEngine()
-
-
-def payment(n, **changes):
-    fields = {
-        "transaction_id": f"t{n}",
-        "event_time": START + timedelta(minutes=n),
-        "card_id": "card1",
-        "merchant_id": "shop1",
-        "amount": 20.0,
-        "currency": "EUR",
-    }
-    return Transaction(**(fields | changes))
+payment = partial(fake_payment, begin=START)
 
 
 def make(ledger=None, store=None, **options):
