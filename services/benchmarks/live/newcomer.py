@@ -9,6 +9,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -30,6 +31,7 @@ STEPS = ("read", "predict", "publish", "push", "commit")
 
 
 Row = NDArray[np.float32]
+Payment = dict[str, Any]
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ class Newcomer:
         self._store = store
         self._bundle = bundle
 
-    def read(self, payment: dict[str, object]) -> Row:
+    def read(self, payment: Payment) -> Row:
         """Return the features (1, features) float32 that the store has for a payment."""
         keys = {key: [str(payment.get(key) or "")] for key in KEY_COLUMNS.values()}
         found = self._store.look_up(keys).to_dict()
@@ -64,15 +66,15 @@ class Newcomer:
                     row[0, column(name)] = value
         return row
 
-    def predict(self, payment: dict[str, object], row: Row) -> float:
+    def predict(self, payment: Payment, row: Row) -> float:
         """Return the score of one row."""
         row[0, column("amount")] = payment["amount"]
         return float(self._bundle.score(row)[0])
 
-    def push(self, payment: dict[str, object], row: Row) -> None:
+    def push(self, payment: Payment, row: Row) -> None:
         """Write each entity's features, as if they had been counted up."""
         time = datetime.fromisoformat(str(payment["event_time"]))
-        frames = {}
+        frames: dict[str, pd.DataFrame] = {}
         for entity, key in KEY_COLUMNS.items():
             if payment.get(key):
                 columns = [column(name) for name in SCALARS[entity]]
