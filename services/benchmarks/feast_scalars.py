@@ -3,7 +3,7 @@
 Importing this module imports Feast; open a store of `features.stores.feast_store` first, which keeps the process clean.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class ScalarStore:
             found[entity] = frame.dropna(subset=[key]).drop_duplicates(key, keep="last")
         return {entity: frame for entity, frame in found.items() if len(frame)}
 
-    def write(self, frames: dict[str, pd.DataFrame]) -> None:
+    def write(self, frames: Mapping[str, pd.DataFrame]) -> None:
         """Write one micro-batch."""
         for entity, frame in frames.items():
             self._store.write_to_online_store(f"{entity}_scalars", df=frame)
