@@ -25,6 +25,8 @@ def benchmark(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(system, "START_S", 600.0)  # a busy machine takes its time to import Feast
     monkeypatch.setattr(source, "HISTORY", 8_000)
+    monkeypatch.setattr(source, "PER_DAY", 100)  # long enough for labels to be known
+    monkeypatch.setattr(source, "FRAUD_RATE", 0.03)
     monkeypatch.setattr(prepared, "PAYMENTS", 1_000)
     monkeypatch.setattr(stream, "WARM_UP_S", 1.0)
     monkeypatch.setattr(rest, "WARM_UP_S", 1.0)
