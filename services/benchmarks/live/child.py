@@ -1,8 +1,9 @@
 """Starts the processes of a measurement and speaks with them."""
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Self, cast
@@ -20,7 +21,7 @@ _TAIL = 1500
 class Child:
     """A process that runs ``module`` beside this one, started with ``setup``; entering it waits until it is ready."""
 
-    def __init__(self, module: str, setup: msgspec.Struct) -> None:
+    def __init__(self, module: str, setup: msgspec.Struct, environment: Mapping[str, str]) -> None:
         self._module = module
         self._errors = TemporaryFile()  # noqa: SIM115 closed on leaving
         self._process = subprocess.Popen(  # noqa: S603 our own module
@@ -28,6 +29,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            env=os.environ | dict(environment),
             preexec_fn=end_with_parent,  # noqa: PLW1509 one call that takes no lock
         )
 
