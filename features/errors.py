@@ -14,6 +14,7 @@
         ├── StoreUnavailable
         │   └── StoreEmptied
         ├── BrokerUnavailable
+        │   └── MessageTooLarge
         ├── LedgerUnavailable
         └── TrackingUnavailable
 
@@ -111,6 +112,12 @@ class BrokerUnavailable(Unavailable):
     """The message broker does not answer or refused a record."""
 
     code = "broker_unavailable"
+
+
+class MessageTooLarge(BrokerUnavailable):
+    """The message broker refused a record for its size; the same again will be refused again."""
+
+    code = "message_too_large"
 
 
 class LedgerUnavailable(Unavailable):

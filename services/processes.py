@@ -11,7 +11,6 @@ from models.bundle import Bundle
 from monitoring.exposition import serve_operations
 from monitoring.logs import configure_logging
 from monitoring.metrics import Metrics
-from services.auth import load_or_create_token
 from services.champion import bundle_of
 from services.composition import WORKER_GROUP, Root
 from services.explain_app import create_explain_app
@@ -52,7 +51,11 @@ def run_worker(root: Root) -> None:
         ledger=root.ledger(),
         scoring=scoring,
         metrics=metrics,
-        limits=WorkerLimits(batch=settings.batch, refuse_future=not settings.allow_past_and_future),
+        limits=WorkerLimits(
+            batch=settings.batch,
+            wait_s=settings.batch_wait_ms / 1000,
+            refuse_future=not settings.allow_past_and_future,
+        ),
     )
     worker.warm_up()
     waiting[:] = ["waiting for partitions"]
@@ -120,7 +123,7 @@ def run_explain_service(root: Root) -> None:
 
 def _begin(root: Root, service: str) -> tuple[Settings, Metrics, str]:
     configure_logging(service, level=root.settings.log_level.upper())
-    token, created = load_or_create_token(root.state.token)
+    token, created = root.token()
     if created:
         log.info("new bearer token", file=str(root.state.token))
     return root.settings, Metrics(), token

@@ -1,7 +1,7 @@
 """The state directory: everything that one installation keeps on disk.
 
 state.json      format of the directory; says that it is ours
-token           bearer token of the services, mode 600
+token           bearer token of the services, mode 600, unless one is set
 bundles/        model bundles by version
 policies/       the policy of each version, <version>.json: thresholds and the costs behind them, to be edited by hand
 registry.json   which version is champion, which challenger, and every change of that

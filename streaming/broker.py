@@ -9,6 +9,7 @@ TOPICS = (TRANSACTIONS, DECISIONS, LABELS, DEAD_LETTER)
 
 Headers = tuple[tuple[str, bytes], ...]
 Position = tuple[str, int]  # topic, partition
+OnRevoke = Callable[[], Mapping[Position, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,11 @@ class Broker(Protocol):
     def producer(self) -> Producer:
         """Return a new producer."""
 
-    def consumer(self, topics: Sequence[str], group: str, on_revoke: Callable[[], None] | None = None) -> Consumer:
+    def consumer(self, topics: Sequence[str], group: str, on_revoke: OnRevoke | None = None) -> Consumer:
         """Return a consumer of ``topics`` in ``group``, starting at the earliest offset where none is committed.
 
-        ``on_revoke`` is called, inside `Consumer.poll`, when the group is about to take positions away in good order:
-        the last moment to commit what is done.
+        ``on_revoke`` is called, inside `Consumer.poll`, when the group is about to take positions away in good order;
+        the offsets that it returns are committed while they still can be.
         """
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ from features.errors import BrokerUnavailable, DuplicateConflict, LedgerUnavaila
 from features.events import Event, LabelEvent, TransactionEvent
 from models.decision import Decision
 from monitoring.metrics import Metrics
-from streaming.broker import LABELS, Consumer, Position, Producer, Record
+from streaming.broker import LABELS, Consumer, OnRevoke, Position, Producer, Record
 from streaming.catch_up import CatchUp
 from streaming.intake import Intake, take_in
 from streaming.ledger import Ledger, LedgerBatch, Recorded
@@ -64,13 +64,13 @@ class WorkerLimits:
 class Worker:
     """One of the writers of feature states.
 
-    ``open_consumer`` joins the group; it gets what to call before partitions are taken away.
+    ``open_consumer`` joins the group; it gets what tells the last offsets before partitions are taken away.
     """
 
     def __init__(
         self,
         *,
-        open_consumer: Callable[[Callable[[], None]], Consumer],
+        open_consumer: Callable[[OnRevoke], Consumer],
         open_producer: Callable[[], Producer],
         ledger: Ledger,
         scoring: Scoring,
@@ -110,7 +110,8 @@ class Worker:
     def run(self, stop: Flag) -> None:
         """Work until ``stop`` is set, then finish the micro-batch in hand and commit.
 
-        A ledger or broker that is out of reach holds the worker up, nothing else: the micro-batch is tried again.
+        A ledger or broker that is out of reach holds the worker up, nothing else: the micro-batch is tried again, and
+        until it is through no other is taken on, so that what waits, waits on the broker.
         """
         while not stop.is_set():
             try:
@@ -169,13 +170,15 @@ class Worker:
         """Whether no partition of transactions is held whose event time could make labels due."""
         return bool(self._held) and all(topic == LABELS for topic, _ in self._held)
 
-    def _hand_over(self) -> None:
-        """Commit what is done before partitions are taken away; what cannot be is done again by their next owner."""
+    def _hand_over(self) -> dict[Position, int]:
+        """Return what can be committed before partitions are taken away; the next owner does the rest again."""
+        offsets, self._offsets = self._offsets, {}
         try:
-            self.commit()
-        except (LedgerUnavailable, BrokerUnavailable) as error:
+            self._ledger.save_checkpoints(self._states.reached(self._order.last))
+        except LedgerUnavailable as error:
             log.warning("not committed before a rebalance", error=str(error))
-        self._offsets = {}
+            return {}
+        return offsets
 
     def _resume(self) -> None:
         """Take up the order of the partitions held where the ledger is."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from feast.infra.online_stores.helpers import _mmh3 as field_name
@@ -52,6 +52,7 @@ for i = 1, #KEYS - 1 do
 end
 return changed
 """
+_TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 
 
 class RedisStates:
@@ -219,7 +220,7 @@ class RedisStates:
 
 
 def parse_url(url: str) -> tuple[str, str]:
-    """Return ``host:port`` and Feast's connection string, both without user and password.
+    """Return ``host:port`` and Feast's connection string with the files of TLS, both without user and password.
 
     Raises `ConfigurationError`, which does not repeat the URL either.
     """
@@ -231,7 +232,10 @@ def parse_url(url: str) -> tuple[str, str]:
     if parts.scheme not in ("redis", "rediss") or not parts.hostname:
         raise _bad_url("it does not start with redis://HOST or rediss://HOST")
     address = f"{parts.hostname}:{port}"
-    return address, f"{address},db={database}" + (",ssl=true" if parts.scheme == "rediss" else "")
+    options = [address, f"db={database}"]
+    if parts.scheme == "rediss":
+        options += ["ssl=true", *(f"{name}={value}" for name, value in parse_qsl(parts.query) if name in _TLS_FILES)]
+    return address, ",".join(options)
 
 
 def _bad_url(reason: str) -> ConfigurationError:

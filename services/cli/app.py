@@ -2,7 +2,22 @@
 
 import typer
 
-from services.cli import backfill, benchmark, data, demo, dlq, doctor, evaluate, features, model, recalibrate, run
+from services.cli import (
+    backfill,
+    benchmark,
+    benchmark_live,
+    demo,
+    dlq,
+    doctor,
+    evaluate,
+    features,
+    init,
+    model,
+    recalibrate,
+    run,
+    simulate,
+    train,
+)
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -19,8 +34,9 @@ benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
 for command in (
     demo.demo,
-    data.simulate,
-    data.train,
+    init.init,
+    simulate.simulate,
+    train.train,
     evaluate.evaluate,
     recalibrate.recalibrate,
     backfill.backfill,
@@ -43,6 +59,9 @@ models.command()(model.rollback)
 benchmarks.command()(benchmark.features)
 benchmarks.command()(benchmark.models)
 benchmarks.command()(benchmark.novelty)
+benchmarks.command()(benchmark_live.stream)
+benchmarks.command()(benchmark_live.baseline)
+benchmarks.command()(benchmark_live.rest)
 app.add_typer(serve, name="serve")
 app.add_typer(models, name="model")
 app.add_typer(dead_letters, name="dlq")

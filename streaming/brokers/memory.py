@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from features.errors import BrokerUnavailable
-from streaming.broker import Headers, Position, Record
+from streaming.broker import Headers, OnRevoke, Position, Record
 from streaming.brokers.faults import Faults, Operation
 from streaming.brokers.memory_group import Group
 from streaming.brokers.memory_logs import Logs
@@ -43,9 +43,7 @@ class MemoryBroker:
         """Return a new producer."""
         return MemoryProducer(self)
 
-    def consumer(
-        self, topics: Sequence[str], group: str, on_revoke: Callable[[], None] | None = None
-    ) -> "MemoryConsumer":
+    def consumer(self, topics: Sequence[str], group: str, on_revoke: OnRevoke | None = None) -> "MemoryConsumer":
         """Return a consumer that joins ``group`` at its first poll.
 
         ``on_revoke`` is never called: here a member learns of a rebalance when it is over, as one that was stopped.

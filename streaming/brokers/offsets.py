@@ -24,6 +24,11 @@ class CommittedOffsets:
         check_forwards(mine, self.of)
         return mine
 
+    def not_behind(self, offsets: Mapping[Position, int], held: Container[Position]) -> dict[Position, int]:
+        """Return the part of ``offsets`` that is ``held`` and not behind what is known to be committed; asks nobody."""
+        known = self._known
+        return {p: offset for p, offset in offsets.items() if p in held and offset >= known.get(p, 0)}
+
     def remember(self, offsets: Mapping[Position, int]) -> None:
         """Take note that ``offsets`` have been committed."""
         self._known.update(offsets)

@@ -1,12 +1,12 @@
 """The group member on confluent-kafka."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streaming.broker import Position, Record
+from streaming.broker import OnRevoke, Position, Record
 from streaming.brokers.confluent.mapping import mapped
 from streaming.brokers.offsets import CommittedOffsets
 
@@ -46,13 +46,13 @@ class ConfluentConsumer:
         topics: Sequence[str],
         bootstrap: str,
         timeout_s: float,
-        on_revoke: Callable[[], None] | None = None,
+        on_revoke: OnRevoke | None = None,
     ) -> None:
         self._client = client
         self._bootstrap = bootstrap
         self._timeout_s = timeout_s
         self._committed = CommittedOffsets(self._ask_committed)
-        self._on_revoke = on_revoke or (lambda: None)
+        self._on_revoke = on_revoke or dict
         self._dealt = False
         client.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
@@ -126,7 +126,15 @@ class ConfluentConsumer:
 
     def _revoked(self, _client: Any, _partitions: Any) -> None:
         """Let the last offsets be committed, then forget what was: the next owner may commit more."""
-        self._on_revoke()
+        held = {(tp.topic, tp.partition) for tp in self._client.assignment()}
+        last = self._committed.not_behind(self._on_revoke(), held)
+        if last:
+            try:
+                self._client.commit(
+                    offsets=[TopicPartition(*p, offset) for p, offset in last.items()], asynchronous=False
+                )
+            except KafkaException as error:
+                log.info("offsets not stored before a rebalance: %s", error)
         self._committed.forget()
 
     def _lost(self, _client: Any, _partitions: Any) -> None:

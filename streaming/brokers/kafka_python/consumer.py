@@ -8,7 +8,7 @@ from typing import Any
 import kafka  # type: ignore[import-untyped]
 from kafka import errors as kafka_errors
 
-from streaming.broker import Position, Record
+from streaming.broker import OnRevoke, Position, Record
 from streaming.brokers.kafka_python.mapping import mapped
 from streaming.brokers.offsets import CommittedOffsets
 
@@ -35,13 +35,13 @@ class KafkaConsumer:
         topics: Sequence[str],
         bootstrap: str,
         timeout_ms: int,
-        on_revoke: Callable[[], None] | None = None,
+        on_revoke: OnRevoke | None = None,
     ) -> None:
         self._client = client
         self._bootstrap = bootstrap
         self._timeout_ms = timeout_ms
         self._committed = CommittedOffsets(self._ask_committed)
-        self._changes = _Changes(self._committed, on_revoke or (lambda: None))
+        self._changes = _Changes(self._committed, lambda: self._hand_over(on_revoke))
         client.subscribe(list(topics), listener=self._changes)
 
     def poll(self, timeout_s: float, max_records: int) -> list[Record]:
@@ -87,6 +87,15 @@ class KafkaConsumer:
             self._client.close(autocommit=False, timeout_ms=min(self._timeout_ms, 5_000))
         except (kafka_errors.KafkaError, OSError) as error:
             log.info("left the group without a goodbye: %s", type(error).__name__)
+
+    def _hand_over(self, on_revoke: OnRevoke | None) -> None:
+        """Commit the last offsets without waiting: the client may not block here. What it sends next goes behind."""
+        held = {(tp.topic, tp.partition) for tp in self._client.assignment()}
+        last = self._committed.not_behind(on_revoke() if on_revoke else {}, held)
+        if last:
+            self._client.commit_async(
+                {kafka.TopicPartition(*position): kafka.OffsetAndMetadata(o, "", -1) for position, o in last.items()}
+            )
 
     def _position(self, partition: Any) -> int:
         position: int | None = self._client.position(partition, timeout_ms=self._timeout_ms)

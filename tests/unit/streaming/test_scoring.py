@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event as Flag
 from time import sleep
 
@@ -16,29 +17,17 @@ from features.errors import StateError, StoreUnavailable
 from features.events import LabelEvent, TransactionEvent
 from features.state import Defect
 from features.stores.memory import MemoryStore
-from features.transaction import Transaction
 from models.anomaly import UNLIKE_TRAINING, Anomaly, AnomalyTables
 from streaming import unusable_states
 from streaming.bounded_store import OPEN_S, BoundedStore
 from streaming.explaining import explain
 from streaming.scoring import LATE_EVENT, Scoring, named_features
 from streaming.unusable_states import UnusableStates, key_digest
-from tests.fakes import FakeBundle, fake_policy
+from tests.fakes import FakeBundle, fake_payment, fake_policy
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENGINE = FeatureEngine()
-
-
-def payment(n, **changes):
-    fields = {
-        "transaction_id": f"t{n}",
-        "event_time": NOW + timedelta(minutes=n),
-        "card_id": "card",
-        "merchant_id": "shop",
-        "amount": 10.0,
-        "currency": "EUR",
-    }
-    return Transaction(**(fields | changes))
+payment = partial(fake_payment, begin=NOW, amount=10.0, card_id="card", merchant_id="shop")
 
 
 def decide(scoring, *payments):
