@@ -48,7 +48,9 @@ def open_engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    timeouts = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "options": "-c statement_timeout=30s"}
+    # A worker that is frozen within a transaction must not hold up whoever has its partitions next.
+    options = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=5s"
+    timeouts = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "options": options}
     # Pinging spares one failed request per connection after the server was restarted.
     return create_engine(url, connect_args={**timeouts, **url.query}, pool_pre_ping=True, **_POOL)
 

@@ -390,6 +390,17 @@ def test_a_payment_decided_over_rest_is_folded_once_and_published():
     assert world.states() == oracle.states()
 
 
+def test_only_a_payment_that_nobody_decided_can_be_too_early():
+    world = World()
+    decided, unknown = (payment(n, event_time=NOW + timedelta(hours=1)) for n in (0, 1))
+    (answered,) = DirectScoring(world.scoring(), world.ledger).score([decided])  # its clock is ahead of the worker's
+    world.send(decided, unknown)
+    world.drain()
+    assert world.decisions() == [answered]
+    assert [r.value for r in world.broker.records(DEAD_LETTER)] == [encode_transaction(unknown)]
+    assert world.counted("dead_letters", code="future_time") == 1
+
+
 def test_rest_deciding_first_at_the_last_moment_wins():
     world = World()
 
