@@ -45,7 +45,11 @@ class Consumer(Protocol):
         """Return up to ``max_records`` messages, waiting at most ``timeout_s`` seconds for the first."""
 
     def commit(self, offsets: Mapping[Position, int]) -> None:
-        """Store the next offset to read per position; an offset below the one committed before raises ValueError."""
+        """Store the next offset to read per position.
+
+        One below what this member committed before raises ValueError; one below what others have committed meanwhile
+        is left out, as are positions of others.
+        """
 
     def held(self) -> frozenset[Position] | None:
         """The positions that the group has dealt to this member; None until it has dealt any or none."""

@@ -86,6 +86,7 @@ class Worker:
         self._clock = clock
         self._states = CatchUp(ledger, scoring, metrics)
         self._held: frozenset[Position] = frozenset()
+        self._has_to_resume = False
         self._order = Order()
         self._unfinished: list[Record] = []
         self._offsets: dict[Position, int] = {}
@@ -124,11 +125,11 @@ class Worker:
 
     def step(self) -> int:
         """Handle one micro-batch; return how many records it had."""
-        if self._unfinished:
+        if self._unfinished or self._has_to_resume:
             self._resume()
         records = self._unfinished or self._consumer.poll(self._limits.wait_s, self._limits.batch)
         if not self._unfinished and self._held != (held := self._consumer.held() or frozenset()):
-            self._held = held
+            self._held, self._has_to_resume = held, True  # until the ledger has answered
             self._offsets = {position: offset for position, offset in self._offsets.items() if position in held}
             self._unfinished = records  # if the ledger does not answer now, they are not lost
             self._resume()
@@ -187,6 +188,7 @@ class Worker:
         labels = self._ledger.pending_labels({partition for topic, partition in self._held if topic == LABELS})
         self._order = Order(labels, {source: found.last_seq for source, found in progress.items()})
         self._states.resume({source: found.checkpoint for source, found in progress.items()})
+        self._has_to_resume = False
 
     def _handle(self, records: Sequence[Record]) -> None:
         """Steps 2 to 6. A transaction that REST or another worker records in between leads back to step 2."""

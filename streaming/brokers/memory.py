@@ -13,6 +13,7 @@ from streaming.broker import Headers, OnRevoke, Position, Record
 from streaming.brokers.faults import Faults, Operation
 from streaming.brokers.memory_group import Group
 from streaming.brokers.memory_logs import Logs
+from streaming.brokers.offsets import CommittedOffsets
 
 
 class MemoryBroker:
@@ -152,6 +153,7 @@ class MemoryConsumer:
         self.topics = topics
         self._generation = -1
         self._next: dict[Position, int] = {}
+        self._committed = CommittedOffsets(lambda position: group.committed.get(position, 0))
         self._closed = False
 
     def poll(self, timeout_s: float, max_records: int) -> list[Record]:
@@ -177,8 +179,9 @@ class MemoryConsumer:
         with self._broker.changed, self._broker.faults.around("commit"):
             self._check_open()
             held = self._group.assigned(self)
-            mine = {position: offset for position, offset in offsets.items() if position in held}
+            mine = self._committed.committable(offsets, held)
             self._group.commit(mine)
+            self._committed.remember(mine)
 
     def held(self) -> frozenset[Position] | None:
         """The positions of this member; None before its first poll."""
@@ -217,6 +220,7 @@ class MemoryConsumer:
             self._broker.changed.notify_all()
         if self._generation != self._group.generation:
             self._generation = self._group.generation
+            self._committed.forget()
             self._next = {p: self._group.committed.get(p, 0) for p in self._group.assigned(self)}
 
     def _take(self, max_records: int) -> list[Record]:

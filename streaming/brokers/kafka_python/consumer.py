@@ -51,7 +51,7 @@ class KafkaConsumer:
         return [as_record(message) for messages in found.values() for message in messages]
 
     def commit(self, offsets: Mapping[Position, int]) -> None:
-        """Store the next offset to read per position, all or none; one below the stored raises ValueError."""
+        """Store the next offset to read per position, as `streaming.broker.Consumer.commit` says."""
         with mapped(self._bootstrap, "store offsets"):
             held = {(tp.topic, tp.partition) for tp in self._client.assignment()}
             mine = self._committed.committable(offsets, held)

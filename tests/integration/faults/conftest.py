@@ -96,7 +96,8 @@ def _drop_topics(bootstrap: str) -> None:
     """Leave nothing of the test before."""
     broker = ConfluentBroker(bootstrap)
     if present := [topic for topic in broker.topics() if topic in TOPICS]:
-        for future in AdminClient({"bootstrap.servers": bootstrap}).delete_topics(present).values():
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        for future in admin.delete_topics(present).values():
             future.result(30)
         while set(broker.topics()) & set(TOPICS):
             pass

@@ -163,3 +163,19 @@ def test_labels_of_a_worker_that_holds_no_payments_count_by_the_clock():
         pass
     assert not world.ledger.pending_labels([0])
     consumer.close()
+
+
+def test_a_ledger_that_is_away_when_partitions_are_dealt_is_asked_again():
+    world = Group(partitions=1)
+    world.send(*PAYMENTS[:3], label(1, minutes=60))
+    world.drain()
+    assert world.ledger.pending_labels([0])
+    consumer = world.broker.consumer([LABELS], "labels only")
+    away = Tripwire(world.ledger, "sources", error=LedgerUnavailable("away"))
+    worker = world.worker(consumer=consumer, ledger=away)
+    assert consumer.poll(0, 10)  # the label is known: there is nothing more
+    with pytest.raises(LedgerUnavailable):
+        worker.step()
+    worker.step()
+    assert not world.ledger.pending_labels([0])
+    consumer.close()
