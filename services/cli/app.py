@@ -2,7 +2,20 @@
 
 import typer
 
-from services.cli import backfill, benchmark, data, demo, dlq, doctor, evaluate, features, model, recalibrate, run
+from services.cli import (
+    backfill,
+    benchmark,
+    data,
+    demo,
+    dlq,
+    doctor,
+    evaluate,
+    features,
+    model,
+    recalibrate,
+    rings_network,
+    run,
+)
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -15,6 +28,7 @@ serve = typer.Typer(help="Start a REST service.", no_args_is_help=True)
 dead_letters = typer.Typer(help="List, show and replay what could not be scored.", no_args_is_help=True)
 models = typer.Typer(help="List, compare, promote and roll back models.", no_args_is_help=True)
 catalogue = typer.Typer(invoke_without_command=True)
+rings = typer.Typer(help="Train and hold to account what knows fraud rings.", no_args_is_help=True)
 benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
 for command in (
@@ -40,11 +54,15 @@ models.command()(model.show)
 models.command()(model.compare)
 models.command()(model.promote)
 models.command()(model.rollback)
+rings.command()(rings_network.train)
+rings.command()(rings_network.evaluate)
+rings.command()(rings_network.embed)
 benchmarks.command()(benchmark.features)
 benchmarks.command()(benchmark.models)
 benchmarks.command()(benchmark.novelty)
 app.add_typer(serve, name="serve")
 app.add_typer(models, name="model")
+app.add_typer(rings, name="rings")
 app.add_typer(dead_letters, name="dlq")
 catalogue.callback()(features.features)
 catalogue.command("list")(features.list_)
