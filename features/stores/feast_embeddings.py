@@ -61,7 +61,8 @@ class FeastEmbeddings:
             self._online = RedisOnlineStore()
             self._online._client = self._client  # Feast would want the password in a file
             online = {"type": "redis", "connection_string": options}
-        self._config = _apply(directory, online)
+        with self._errors():
+            self._config = _apply(directory, online)
         self._views = dict(zip(NODE_TYPES, EMBEDDING_VIEWS, strict=True))
 
     def read(self, keys: Keys) -> Embeddings:

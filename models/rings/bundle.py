@@ -35,8 +35,8 @@ Arrays = Mapping[str, NDArray[np.float32]]
 class RingManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``manifest.json``.
 
-    ``version`` is a hash of what is served; ``node_types``, ``features`` and ``sampling`` are what the weights were
-    fitted to; ``trained_until`` (UTC) is the newest label's moment. ``gate`` is what the network showed, None where
+    ``version`` is a hash of all that is in here. ``node_types``, ``features`` and ``sampling`` are what the weights
+    were fitted to; ``trained_until`` (UTC) is the newest label's moment. ``gate`` is what the network showed, None where
     nobody asked; ``files`` are sha-256 hashes.
     """
 
@@ -176,15 +176,8 @@ def _head(arrays: dict[str, NDArray[np.float32]], source: str) -> Head:
 
 
 def _version(manifest: RingManifest) -> str:
-    served = (
-        manifest.format,
-        manifest.node_types,
-        manifest.features,
-        manifest.sampling,
-        manifest.refresh_hours,
-        manifest.files,
-    )
-    return f"rings-{hashlib.sha256(msgspec.json.encode(served, order='sorted')).hexdigest()[:12]}"
+    content = msgspec.json.encode(msgspec.structs.replace(manifest, version=""), order="sorted")
+    return f"rings-{hashlib.sha256(content).hexdigest()[:12]}"
 
 
 def _read(path: Path) -> bytes:

@@ -47,7 +47,7 @@ def embed_all(encoder: Encoder, graph: RingGraph, moment: int, progress: Progres
         done = 0
         for layer, fanout, out in zip((encoder.first, encoder.second), FANOUTS[::-1], layers, strict=True):
             for chunk in _chunks(len(nodes)):
-                hop = _hop(graph, nodes[chunk], limit, moment)
+                hop = _hop(nodes[chunk], limit, moment)
                 if layer is encoder.first:
                     out[chunk] = _layer(layer, graph, hop, fanout, lambda at: _inputs(graph, at, limit, moment))
                 else:
@@ -124,7 +124,7 @@ def _layer(
     return out
 
 
-def _hop(graph: RingGraph, nodes: Ints, limit: int, moment: int) -> Hop:
+def _hop(nodes: Ints, limit: int, moment: int) -> Hop:
     count = len(nodes)
     return Hop(nodes, np.full(count, limit), np.full(count, moment), np.empty((count, 0), np.float32))
 

@@ -12,9 +12,8 @@ def table_of(rows):
     count = len(rows)
 
     def at(values):
-        return pd.Series([pd.NaT if value is None else START + pd.Timedelta(hours=value) for value in values]).astype(
-            "datetime64[us, UTC]"
-        )
+        times = [pd.NaT if value is None else START + pd.Timedelta(hours=value) for value in values]
+        return pd.Series(pd.to_datetime(times, utc=True)).astype("datetime64[us, UTC]")
 
     return pd.DataFrame(
         {

@@ -3,15 +3,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-from models.rings.changes import changed_nodes  # noqa: E402 (after the skip)
-from models.rings.embedding import embed_all, embed_changed, log_odds  # noqa: E402
-from models.rings.graph import build_graph  # noqa: E402
-from models.rings.payments import Payments  # noqa: E402
-from models.rings.training import train_network  # noqa: E402
-from models.rings.inputs import FEATURES  # noqa: E402
-
-from tests.unit.models.rings.histories import moment, perturbed_from, random_table  # noqa: E402
-from tests.unit.models.rings.test_network import encoder_of  # noqa: E402
+from models.rings.changes import changed_nodes
+from models.rings.embedding import embed_all, embed_changed, log_odds
+from models.rings.graph import build_graph
+from models.rings.inputs import FEATURES
+from models.rings.payments import Payments
+from models.rings.training import train_network
+from tests.unit.models.rings.histories import moment, perturbed_from, random_table, table_of
+from tests.unit.models.rings.test_network import encoder_of
 
 
 def named(graph, found):
@@ -59,7 +58,29 @@ def test_what_did_not_change_need_not_be_computed_again(before, now):
         np.testing.assert_allclose(found[name], vector, rtol=1e-4, atol=1e-5, err_msg=str(name))
 
 
-def test_few_change_in_a_short_time():
-    graph = build_graph(random_table(count=600, seed=8, cards=120))
-    assert 0 < len(changed_nodes(graph, moment(400), moment(400.5))) < int(graph.starts[-1]) / 2
-    assert len(changed_nodes(graph, moment(400), moment(400))) == 0
+def test_a_change_reaches_two_hops_and_no_further():
+    """A chain of cards that share a device with the next: what happens to one reaches its neighbours' neighbours."""
+    rows = [
+        (number, f"c{number // 2}", f"m{number}", f"d{(number + 1) // 2}", None, None, None, None)
+        for number in range(20)
+    ]
+    graph = build_graph(table_of([*rows, (50, "c0", "m0", None, None, None, None, None)]))
+    changed = {graph.name(int(node)) for node in changed_nodes(graph, moment(40), moment(60))}
+    assert changed == {
+        (kind, key)
+        for kind, key in [
+            ("card", "c0"),
+            ("card", "c1"),
+            ("device", "d0"),
+            ("device", "d1"),
+            ("merchant", "m0"),
+            ("merchant", "m1"),
+        ]
+    }
+    assert len(changed_nodes(graph, moment(51), moment(60))) == 0
+
+
+def test_a_label_that_becomes_known_is_a_change():
+    graph = build_graph(table_of([(0, "c0", "m0", None, None, None, 1, 30), (1, "c1", "m1", None, None, None, 1, 80)]))
+    for before, now, expected in ((20, 30, set()), (30, 31, {"c0", "m0"}), (31, 70, set())):
+        assert {graph.name(int(node))[1] for node in changed_nodes(graph, moment(before), moment(now))} == expected

@@ -3,7 +3,6 @@ import pytest
 
 from features.errors import DataError
 from models.rings.graph import CARD, NEVER, build_graph, shuffled
-
 from tests.unit.models.rings.histories import moment, random_table, table_of
 
 
@@ -13,7 +12,13 @@ def test_events_are_numbered_by_time_and_rows_list_every_event_of_a_node_in_orde
     for node in range(int(graph.starts[-1])):
         events = graph.events[graph.rows[node] : graph.rows[node + 1]]
         kind, key = graph.name(node)
-        column = {"card": "card_id", "merchant": "merchant_id", "device": "device_id", "ip": "ip", "account": "counterparty_id"}
+        column = {
+            "card": "card_id",
+            "merchant": "merchant_id",
+            "device": "device_id",
+            "ip": "ip",
+            "account": "counterparty_id",
+        }
         assert events.tolist() == np.flatnonzero(table[column[kind]] == key).tolist()
     assert graph.edges == int(table[["merchant_id", "device_id", "ip", "counterparty_id"]].notna().to_numpy().sum())
 
@@ -38,7 +43,15 @@ def test_what_has_no_label_is_never_labelled():
 
 def test_names_are_found_again_and_strangers_are_not():
     graph = build_graph(random_table())
-    found = graph.find({"card": ["c3", "?"], "merchant": ["m1", None], "device": [None, "d1"], "ip": ["i0", "i0"], "account": [None, None]})
+    found = graph.find(
+        {
+            "card": ["c3", "?"],
+            "merchant": ["m1", None],
+            "device": [None, "d1"],
+            "ip": ["i0", "i0"],
+            "account": [None, None],
+        }
+    )
     assert found[1, 0] == -1
     assert found[0, 2] == -1
     assert graph.name(int(found[0, 0])) == ("card", "c3")

@@ -7,12 +7,11 @@ torch = pytest.importorskip("torch")
 
 from models.rings.embedding import embed_all, embed_nodes, embed_payments  # noqa: E402 (after the skip)
 from models.rings.graph import build_graph  # noqa: E402
+from models.rings.inputs import FEATURES, Scaling  # noqa: E402
 from models.rings.network import TYPES, WIDTH, Encoder, Head  # noqa: E402
 from models.rings.payments import Payments  # noqa: E402
 from models.rings.sampler import neighbourhood  # noqa: E402
 from models.rings.training import served_head  # noqa: E402
-from models.rings.inputs import FEATURES, Scaling  # noqa: E402
-
 from tests.unit.models.rings.histories import moment, random_table  # noqa: E402
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -101,7 +100,12 @@ def test_the_served_head_is_the_trained_one():
         torch.nn.init.normal_(head.unknown)
     with torch.inference_mode():
         vectors, known = embed_payments(encoder_of(), graph, payments)
-        wanted = head(vectors, torch.from_numpy(known), torch.from_numpy(payments.present), torch.from_numpy(scaling(payments.features)))
+        wanted = head(
+            vectors,
+            torch.from_numpy(known),
+            torch.from_numpy(payments.present),
+            torch.from_numpy(scaling(payments.features)),
+        )
     assert (payments.present & ~known).any()  # so that the one hop is tested too
     found = served_head(head, scaling).log_odds(vectors.numpy(), known, payments.present, payments.features)
     np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-4, atol=1e-5)

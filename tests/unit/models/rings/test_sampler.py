@@ -3,7 +3,6 @@ import pytest
 
 from models.rings.graph import CARD, build_graph
 from models.rings.sampler import FANOUTS, HUB, edges_into, neighbourhood, start
-
 from tests.unit.models.rings.histories import moment, random_table, table_of
 
 
@@ -35,7 +34,13 @@ def test_edges_are_the_newest_strictly_earlier_ones_with_the_labels_known_by_the
             assert not wanted
             continue
         mine = edges.target == place
-        told = zip(edges.source[mine], edges.source_type[mine], edges.attributes[mine, 2], edges.attributes[mine, 3], strict=True)
+        told = zip(
+            edges.source[mine],
+            edges.source_type[mine],
+            edges.attributes[mine, 2],
+            edges.attributes[mine, 3],
+            strict=True,
+        )
         assert [(int(s), int(t), bool(g), bool(f)) for s, t, g, f in told] == wanted
 
 

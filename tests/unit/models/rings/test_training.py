@@ -10,7 +10,6 @@ from models.rings.graph import build_graph  # noqa: E402
 from models.rings.inputs import FEATURES  # noqa: E402
 from models.rings.payments import Payments  # noqa: E402
 from models.rings.training import choose_device, train_network  # noqa: E402
-
 from tests.unit.models.rings.histories import table_of  # noqa: E402
 
 
