@@ -14,6 +14,7 @@ from services.cli import (
     init,
     model,
     recalibrate,
+    rings_network,
     run,
     simulate,
     train,
@@ -30,6 +31,7 @@ serve = typer.Typer(help="Start a REST service.", no_args_is_help=True)
 dead_letters = typer.Typer(help="List, show and replay what could not be scored.", no_args_is_help=True)
 models = typer.Typer(help="List, compare, promote and roll back models.", no_args_is_help=True)
 catalogue = typer.Typer(invoke_without_command=True)
+rings = typer.Typer(help="Train and hold to account what knows fraud rings.", no_args_is_help=True)
 benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
 for command in (
@@ -56,14 +58,19 @@ models.command()(model.show)
 models.command()(model.compare)
 models.command()(model.promote)
 models.command()(model.rollback)
+rings.command()(rings_network.train)
+rings.command()(rings_network.evaluate)
+rings.command()(rings_network.embed)
 benchmarks.command()(benchmark.features)
 benchmarks.command()(benchmark.models)
 benchmarks.command()(benchmark.novelty)
 benchmarks.command()(benchmark_live.stream)
 benchmarks.command()(benchmark_live.baseline)
 benchmarks.command()(benchmark_live.rest)
+benchmarks.command()(benchmark.gnn)
 app.add_typer(serve, name="serve")
 app.add_typer(models, name="model")
+app.add_typer(rings, name="rings")
 app.add_typer(dead_letters, name="dlq")
 catalogue.callback()(features.features)
 catalogue.command("list")(features.list_)
