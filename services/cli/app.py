@@ -2,7 +2,20 @@
 
 import typer
 
-from services.cli import backfill, benchmark, data, demo, dlq, doctor, evaluate, features, model, recalibrate, run
+from services.cli import (
+    backfill,
+    benchmark,
+    data,
+    demo,
+    dlq,
+    doctor,
+    evaluate,
+    features,
+    model,
+    recalibrate,
+    rings,
+    run,
+)
 
 app = typer.Typer(
     help="Real-time payment-fraud scoring.",
@@ -14,6 +27,7 @@ app = typer.Typer(
 serve = typer.Typer(help="Start a REST service.", no_args_is_help=True)
 dead_letters = typer.Typer(help="List, show and replay what could not be scored.", no_args_is_help=True)
 models = typer.Typer(help="List, compare, promote and roll back models.", no_args_is_help=True)
+fraud_rings = typer.Typer(help="Find fraud rings, list, show and draw them.", no_args_is_help=True)
 catalogue = typer.Typer(invoke_without_command=True)
 benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
@@ -40,6 +54,10 @@ models.command()(model.show)
 models.command()(model.compare)
 models.command()(model.promote)
 models.command()(model.rollback)
+fraud_rings.command()(rings.find)
+fraud_rings.command("list")(rings.list_)
+fraud_rings.command()(rings.show)
+fraud_rings.command()(rings.quality)
 benchmarks.command()(benchmark.features)
 benchmarks.command()(benchmark.models)
 benchmarks.command()(benchmark.novelty)
@@ -50,4 +68,5 @@ catalogue.callback()(features.features)
 catalogue.command("list")(features.list_)
 catalogue.command()(features.verify)
 app.add_typer(catalogue, name="features")
+app.add_typer(fraud_rings, name="rings")
 app.add_typer(benchmarks, name="benchmark")
