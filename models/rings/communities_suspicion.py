@@ -53,8 +53,9 @@ def suspicious_links(past: Past, settings: RingSettings) -> pd.DataFrame:
     keep = (of_entity >= settings.entity) & ((own >= settings.link) | (honest == 0))
     strength = own * np.array(settings.weights)[past.kinds[links["entity"].to_numpy()]]
     weighted = links.assign(weight=strength * np.log1p(np.maximum(links["payments"], 1)))
-    kept = weighted.loc[keep]
-    return kept.loc[_holders_of(kept, past.holders) > 1]
+    kept: pd.DataFrame = weighted[keep]
+    joined: pd.DataFrame = kept[_holders_of(kept, past.holders) > 1]
+    return joined
 
 
 def _of_entities(past: Past, settings: RingSettings) -> Floats:

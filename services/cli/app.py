@@ -46,6 +46,7 @@ for command in (
     app.command()(command)
 serve.command("score")(run.serve_score)
 serve.command("explain")(run.serve_explain)
+serve.command("rings")(run.serve_rings)
 dead_letters.command("list")(dlq.list_)
 dead_letters.command()(dlq.show)
 dead_letters.command()(dlq.replay)

@@ -11,6 +11,7 @@ from services.ring_picture.timeline import draw_timeline
 from services.ring_picture.words import counted, day, money, safe, short, span
 
 TIMELINE_HEIGHT = 150
+_LEGEND_STEP = 210
 NAMES: dict[Node, str] = {"card": "card", "device": "device", "ip": "address", "counterparty": "receiver of money"}
 _STYLE = """
 text{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif;font-size:13px;fill:#0f172a}
@@ -30,7 +31,7 @@ def picture(ring: FraudRing, at: datetime) -> str:
 def drawn(ring: FraudRing, at: datetime) -> ET.Element:
     """Return the picture as a tree, to be put into a page."""
     placed = laid_out(ring)
-    height = placed.bottom + TIMELINE_HEIGHT + 90
+    height = placed.bottom + TIMELINE_HEIGHT + 80
     root = ET.Element(
         "svg",
         {
@@ -52,7 +53,7 @@ def drawn(ring: FraudRing, at: datetime) -> ET.Element:
         _card(root, card)
     _left_out(root, placed)
     draw_timeline(root, ring.timeline, placed.bottom + 50, layout.WIDTH)
-    _legend(root, height - 26)
+    _legend(root, height - 52)
     return root
 
 
@@ -111,7 +112,11 @@ def _box(root: ET.Element, box: Box) -> None:
     text(group, box.x + 40, box.y + 33, told, "note")
     for index, edge in enumerate(box.rows):
         y = box.y + layout.HEAD + layout.ROW * index + 13
-        paid = f"{counted(edge.payments, 'payment')}, {edge.frauds} fraud" if edge.payments else "receives here"
+        paid = (
+            f"{counted(edge.payments, 'payment')}, {counted(edge.frauds, 'fraud')}"
+            if edge.payments
+            else "receives here"
+        )
         if box.x < layout.MIDDLE:
             text(group, box.x + 40, y, span(edge.first_seen, edge.last_seen), "note")
             text(group, box.x + box.width - 10, y, paid, "note end")
@@ -132,7 +137,7 @@ def _card(root: ET.Element, card: CardBox) -> None:
     colour = "fraud" if member.frauds else "unsure"
     ET.SubElement(group, "rect", {**place, "width": "10", "rx": "4", "class": colour})
     text(group, card.x + 20, card.y + 18, short(member.id), "id")
-    told = f"{counted(member.payments, 'payment')}, {member.frauds} confirmed as fraud"
+    told = f"{counted(member.payments, 'payment')}, {counted(member.frauds, 'fraud')}"
     text(group, card.x + 20, card.y + 35, told, "note")
 
 
@@ -166,12 +171,15 @@ def _legend(root: ET.Element, y: int) -> None:
     for kind in ("device", "ip", "counterparty"):
         shape(root, kind, x, y - 4)
         text(root, x + 18, y, NAMES[kind], "note")
-        x += 50 + 8 * len(NAMES[kind])
+        x += _LEGEND_STEP
     for colour, name in (("fraud", "card with confirmed fraud"), ("unsure", "card, nothing confirmed yet")):
-        ET.SubElement(root, "rect", {"x": str(x), "y": str(y - 13), "width": "10", "height": "18", "class": colour})
-        text(root, x + 16, y, name, "note")
-        x += 186
+        ET.SubElement(root, "rect", {"x": f"{x - 6}", "y": f"{y - 13}", "width": "10", "height": "18", "class": colour})
+        text(root, x + 12, y, name, "note")
+        x += _LEGEND_STEP
+    x, y = 24, y + 30
     for style, name in (("hot", "used with confirmed fraud"), ("", "used, nothing confirmed"), ("own", "own account")):
-        ET.SubElement(root, "path", {"d": f"M{x} {y - 4}h26", "class": f"link {style}".strip(), "stroke-width": "2.4"})
-        text(root, x + 32, y, name, "note")
-        x += 182
+        path = {"d": f"M{x} {y - 4}h30", "class": f"link {style}".strip(), "stroke-width": "2.4"}
+        ET.SubElement(root, "path", path)
+        text(root, x + 38, y, name, "note")
+        x += _LEGEND_STEP
+    text(root, x, y, "Thicker lines carried more payments. Frauds are confirmed ones; times are UTC.", "note")
