@@ -45,8 +45,8 @@ class Child:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._process.kill()
-        self._process.wait()
+        with self._process:  # which closes its pipes and waits
+            self._process.kill()
         self._errors.close()
 
     def run(self, command: Command, *, measuring: Callable[[], None], tell: Callable[[Report], None]) -> Figures:
