@@ -1,7 +1,7 @@
 """A Kafka, a Redis and a ledger with workers on them, a producer that keeps them busy, and the final reckoning."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +10,7 @@ from threading import Thread
 from time import sleep
 
 import msgspec
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from features.errors import BrokerUnavailable, LedgerUnavailable
 from features.label import Label
@@ -28,7 +27,8 @@ from tests.integration.faults.stream import START, Habits, Stream, as_message, l
 from tests.integration.faults.worker_main import Setup
 from tests.integration.redis_server import RedisServer
 
-PARTITIONS = 6
+PARTITIONS = {TRANSACTIONS: 6, LABELS: 2}
+CONSUMED = [TopicPartition(topic, number) for topic, count in PARTITIONS.items() for number in range(count)]
 BACKLOG = 300  # payments that are always waiting while there is load
 AFTERWARDS = START + timedelta(days=1)
 Raw = tuple[str, bytes, bytes | None]
@@ -41,7 +41,7 @@ class World:
         self.redis = redis
         self.setup = setup
         self.broker = ConfluentBroker(setup.bootstrap, timeout_s=10)
-        self.broker.ensure_topics({TRANSACTIONS: PARTITIONS, DECISIONS: 2, LABELS: 2, DEAD_LETTER: 1})
+        self.broker.ensure_topics({**PARTITIONS, DECISIONS: 2, DEAD_LETTER: 1})
         self.fleet = Fleet(setup, logs)
         self.ledger = open_ledger(setup.ledger_url)
         self.offsets = Offsets(setup.bootstrap, setup.group)
@@ -99,7 +99,7 @@ class World:
     def _is_idle(self) -> bool:
         """Whether everything is decided, folded and committed."""
         with suppress(BrokerUnavailable, LedgerUnavailable, KafkaException):
-            ends = self.offsets.ends({TRANSACTIONS: PARTITIONS, LABELS: 2})
+            ends = self.offsets.ends()
             committed = all(self.offsets.committed.get(position, 0) == end for position, end in ends.items())
             return committed and all(found.checkpoint == found.last_seq for found in self.ledger.sources().values())
         return False
@@ -166,11 +166,10 @@ class Load:
 
 
 class Offsets:
-    """Watches a group's committed offsets from outside and takes note of every step back."""
+    """Watches a group's committed offsets without joining it, and takes note of every step back."""
 
     def __init__(self, bootstrap: str, group: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 5000})
-        self._group = group
+        self._client = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
         self.committed: dict[Position, int] = {}
         self.went_back: list[tuple[Position, int, int]] = []
         self._stop = Flag()
@@ -182,12 +181,13 @@ class Offsets:
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
+        self._client.close()
 
-    def ends(self, topics: Mapping[str, int]) -> dict[Position, int]:
+    def ends(self) -> dict[Position, int]:
         """Where the partitions end now."""
-        asked = [TopicPartition(topic, number) for topic, count in topics.items() for number in range(count)]
-        found = self._admin.list_offsets(dict.fromkeys(asked, OffsetSpec.latest()), request_timeout=5)
-        return {(each.topic, each.partition): future.result().offset for each, future in found.items()}
+        return {
+            (each.topic, each.partition): self._client.get_watermark_offsets(each, timeout=5)[1] for each in CONSUMED
+        }
 
     def _run(self) -> None:
         while not self._stop.wait(0.1):
@@ -195,11 +195,9 @@ class Offsets:
                 self._look()
 
     def _look(self) -> None:
-        wanted = [ConsumerGroupTopicPartitions(self._group)]
-        for future in self._admin.list_consumer_group_offsets(wanted, request_timeout=5).values():
-            for found in future.result().topic_partitions:
-                position, offset = (found.topic, found.partition), max(found.offset, 0)
-                before = self.committed.get(position, 0)
-                if offset < before:
-                    self.went_back.append((position, before, offset))
-                self.committed[position] = offset
+        for found in self._client.committed(CONSUMED, timeout=5):
+            position, offset = (found.topic, found.partition), max(found.offset, 0)
+            before = self.committed.get(position, 0)
+            if offset < before:
+                self.went_back.append((position, before, offset))
+            self.committed[position] = offset
