@@ -11,11 +11,12 @@ from models.bundle import Bundle
 from monitoring.exposition import serve_operations
 from monitoring.logs import configure_logging
 from monitoring.metrics import Metrics
-from services.auth import load_or_create_token
 from services.champion import bundle_of
 from services.composition import WORKER_GROUP, Root
 from services.explain_app import create_explain_app
 from services.model_watch import ModelWatch
+from services.ring_book import RingBook
+from services.rings_app import create_rings_app
 from services.score_app import create_score_app
 from services.serving import run
 from services.settings import Settings
@@ -47,16 +48,20 @@ def run_worker(root: Root) -> None:
     broker, scoring = root.broker(), _warm(root)
     root.topics(broker)
     worker = Worker(
-        consumer=broker.consumer([TRANSACTIONS, LABELS], WORKER_GROUP),
+        open_consumer=lambda on_revoke: broker.consumer([TRANSACTIONS, LABELS], WORKER_GROUP, on_revoke),
         open_producer=broker.producer,
         ledger=root.ledger(),
         scoring=scoring,
         metrics=metrics,
-        limits=WorkerLimits(batch=settings.batch, refuse_future=not settings.allow_past_and_future),
+        limits=WorkerLimits(
+            batch=settings.batch,
+            wait_s=settings.batch_wait_ms / 1000,
+            refuse_future=not settings.allow_past_and_future,
+        ),
     )
     worker.warm_up()
     waiting[:] = ["waiting for partitions"]
-    while not stop.is_set() and not worker.has_partitions:
+    while not stop.is_set() and not worker.has_joined:
         worker.step()
     waiting.clear()
     with ModelWatch(root.state, scoring, metrics):
@@ -118,9 +123,16 @@ def run_explain_service(root: Root) -> None:
     ledger.close()
 
 
+def run_rings_service(root: Root) -> None:
+    """Serve fraud rings from the snapshots in the state directory until SIGTERM."""
+    settings, metrics, token = _begin(root, "rings")
+    metrics.ready(True)
+    run(create_rings_app(RingBook(root.state.rings), metrics, token, list), settings.host, settings.rings_port)
+
+
 def _begin(root: Root, service: str) -> tuple[Settings, Metrics, str]:
     configure_logging(service, level=root.settings.log_level.upper())
-    token, created = load_or_create_token(root.state.token)
+    token, created = root.token()
     if created:
         log.info("new bearer token", file=str(root.state.token))
     return root.settings, Metrics(), token

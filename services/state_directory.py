@@ -1,11 +1,12 @@
 """The state directory: everything that one installation keeps on disk.
 
 state.json      format of the directory; says that it is ours
-token           bearer token of the services, mode 600
+token           bearer token of the services, mode 600, unless one is set
 bundles/        model bundles by version
 policies/       the policy of each version, <version>.json: thresholds and the costs behind them, to be edited by hand
 registry.json   which version is champion, which challenger, and every change of that
 cards/          a model card for each bundle, HTML
+rings/          snapshots of fraud rings by moment: <moment>.json, and all links of the past beside it
 mlflow.db       training runs and registered versions, unless a tracking URI is set
 mlflow-files/   files of the training runs, likewise
 ring-models/    networks by version, and served.json, which says which one the gate let through
@@ -65,6 +66,11 @@ class StateDirectory:
     def cards(self) -> Path:
         """Directory of model cards."""
         return self.path / "cards"
+
+    @property
+    def rings(self) -> Path:
+        """Directory of ring snapshots."""
+        return self.path / "rings"
 
     @property
     def runs(self) -> Path:

@@ -36,7 +36,7 @@ class RingManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """``manifest.json``.
 
     ``version`` is a hash of all that is in here. ``node_types``, ``features`` and ``sampling`` are what the weights
-    were fitted to; ``trained_until`` (UTC) is when training took place. ``gate`` is what the network showed, None where
+    were fitted to; ``trained_until`` (UTC) is when training took place. ``gate`` is what it showed, None where
     nobody asked; ``files`` are sha-256 hashes.
     """
 

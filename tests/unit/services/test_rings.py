@@ -1,128 +1,107 @@
-"""Ring models end to end on a small simulation: trained, held to account, embedded, served."""
+"""Snapshots of rings in the state directory: found from a file or the ledger, kept, and noticed when changed."""
 
-import msgspec
-import numpy as np
-import pandas as pd
+from datetime import timedelta
+
 import pytest
 
-pytest.importorskip("torch")
-
-import torch
-
-from features.catalogue import NAMES
-from features.errors import BundleError
-from features.replay import replay
-from features.stores.memory_embeddings import MemoryEmbeddings
+from features.errors import DataError, StateError
+from features.events import LabelEvent
 from features.table import transactions
-from models.rings.bundle import ENCODER, HEAD, MANIFEST, load_ring_bundle
-from models.rings.graph import build_graph
-from models.rings.live import LiveScorer
-from models.rings.scorer import HeadScorer, score_stored
-from models.rings.training import restored_encoder
-from services import rings
-from services.rings import embed_rings, evaluate_rings, served_ring_model, train_rings
+from models.rings.communities import find_rings
+from models.rings.communities_snapshot import latest_snapshot, load_links, load_snapshot, moments
+from services.ledger_history import table_of
+from services.rings import find_and_save, known_ring, known_rings
 from services.state_directory import open_state
-from streaming.simulator import CampaignMix, Scenario, simulate
-
-CPU = torch.device("cpu")
-
-
-def silent(_what):
-    return lambda done, total: None
+from tests.unit.models.rings.payments import AT, START, history, paid, ring_payments
+from tests.unit.services.ring_states import silent, with_rings
 
 
-@pytest.fixture(scope="module")
-def simulation():
-    return simulate(Scenario(transactions=5000, fraud_rate=0.1, campaigns=CampaignMix(mule_ring=1.0), seed=3))
+def test_a_snapshot_comes_back_as_it_was(tmp_path):
+    state, snapshot = with_rings(tmp_path)
+    assert latest_snapshot(state.rings) == load_snapshot(state.rings, AT) == known_rings(state) == snapshot
+    assert known_ring(state, snapshot.rings[0].ring_id) == (snapshot, snapshot.rings[0])
+    assert len(load_links(state.rings, snapshot)) > 0
 
 
-@pytest.fixture(scope="module")
-def trained(simulation, tmp_path_factory):
-    state = open_state(tmp_path_factory.mktemp("rings") / "state")
-    return state, train_rings(state, simulation.transactions, epochs=1, device=CPU, step=silent)
+def test_the_same_run_has_the_same_version_whenever_it_is_made(tmp_path):
+    (_, one), (_, other) = with_rings(tmp_path / "1"), with_rings(tmp_path / "2")
+    assert one.version == other.version
+    assert one.made_at != other.made_at
 
 
-def test_stored_embeddings_score_as_live_sampling_does(simulation, trained):
-    """What the batch stage stored just before a payment is what sampling finds around it."""
-    _, bundle = trained
-    table = simulation.transactions
-    recent = table.iloc[-40:]
-    as_of = recent["event_time"].iloc[0]
-    recent = recent.assign(event_time=as_of)
-    store = MemoryEmbeddings()
-    told = embed_rings(bundle, table, store, as_of=as_of, device=CPU, step=silent)
-    assert told["embeddings"] > 100
-    features = replay(table).features[-40:]
-    payments = list(transactions(recent))
-    stored = score_stored(HeadScorer(bundle.head, NAMES), store, payments, features)
-    past = build_graph(table[table["event_time"] < as_of])
-    live = LiveScorer(restored_encoder(bundle.encoder, CPU), bundle.head, past, NAMES).score(payments, features, {})
-    np.testing.assert_allclose(stored, live, rtol=1e-3, atol=1e-6)
-    assert len(np.unique(live)) > 10
+def test_ids_come_from_the_last_run_before_and_never_from_a_later_one(tmp_path):
+    state, first = with_rings(tmp_path)
+    grown = history(*ring_payments("abcde"))
+    second = find_and_save(state, grown, AT + timedelta(days=1), progress=silent)
+    earlier = find_and_save(state, grown, AT - timedelta(days=1), progress=silent)
+    assert second.rings[0].ring_id == first.rings[0].ring_id
+    assert earlier.rings[0].ring_id != first.rings[0].ring_id
+    assert moments(state.rings) == [AT - timedelta(days=1), AT, AT + timedelta(days=1)]
 
 
-def test_a_later_run_needs_only_what_changed(simulation, trained):
-    _, bundle = trained
-    table = simulation.transactions
-    middle = table["event_time"].iloc[4000]
-    later = middle + pd.Timedelta(hours=2)
-    whole, parts = MemoryEmbeddings(), MemoryEmbeddings()
-    everything = embed_rings(bundle, table, whole, as_of=later, device=CPU, step=silent)
-    embed_rings(bundle, table, parts, as_of=middle, device=CPU, step=silent)
-    some = embed_rings(bundle, table, parts, as_of=later, since=middle, device=CPU, step=silent)
-    assert 0 < some["embeddings"] < everything["embeddings"]
-    cards = table["card_id"].iloc[:4000].astype(str).unique().tolist()
-    first, second = whole.read({"card": cards})["card"], parts.read({"card": cards})["card"]
-    assert first.keys() == second.keys()
-    for key, embedding in first.items():
-        np.testing.assert_allclose(second[key].vector, embedding.vector, rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("suffix", [".json", ".links.parquet"])
+@pytest.mark.parametrize("damage", [lambda content: content[:-9], lambda content: content.replace(b"a", b"b", 1)])
+def test_a_changed_file_is_refused(tmp_path, suffix, damage):
+    state, snapshot = with_rings(tmp_path)
+    [path] = state.rings.glob(f"*Z{suffix}")
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(StateError) as caught:
+        load_links(state.rings, load_snapshot(state.rings, snapshot.at))
+    assert str(path) in caught.value.message
+    assert caught.value.remedy
 
 
-def test_a_trained_model_is_not_served_until_the_gate_is_asked(trained):
-    state, bundle = trained
-    assert served_ring_model(state) is None
-    (state.ring_models / rings.POINTER).write_bytes(msgspec.json.encode(rings.Served(bundle.version)))
-    with pytest.raises(BundleError, match="has not passed the gate"):
-        served_ring_model(state)
-    (state.ring_models / rings.POINTER).unlink()
+def test_what_cannot_be_answered_says_what_to_do(tmp_path):
+    with pytest.raises(DataError, match="No rings were looked for") as caught:
+        known_rings(open_state(tmp_path / "empty"))
+    assert "rings find" in caught.value.remedy
+    state, _ = with_rings(tmp_path / "state")
+    with pytest.raises(DataError, match="No ring 'ring-x'"):
+        known_ring(state, "ring-x")
+    with pytest.raises(DataError, match="None of the 6 transactions"):
+        find_and_save(state, history(*ring_payments()), START - timedelta(days=1), progress=silent)
 
 
-def test_a_network_on_shuffled_edges_is_refused_and_what_passes_is_served(simulation, tmp_path, monkeypatch):
-    state = open_state(tmp_path / "state")
-    options = {"epochs": 1, "rounds": 10, "resamples": 50, "device": CPU, "step": silent, "shuffle_edges": True}
-    found = evaluate_rings(state, simulation.transactions, campaigns=simulation.truth, **options)
-    assert found.shuffled is not None
-    assert not found.shuffled.passed
-    assert (found.bundle is not None) == found.report.passed
-    if not found.report.passed:
-        assert served_ring_model(state) is None
-    passing = rings.compare
+class Events:
+    """A ledger with events alone."""
 
-    def lenient(*arguments, **named):
-        report = passing(*arguments, **named)
-        return msgspec.structs.replace(
-            report, checks=tuple(msgspec.structs.replace(one, passed=True) for one in report.checks)
-        )
+    def __init__(self, events):
+        self.events = events
 
-    monkeypatch.setattr(rings, "compare", lenient)
-    options["shuffle_edges"] = False
-    found = evaluate_rings(state, simulation.transactions, campaigns=simulation.truth, **options)
-    served = served_ring_model(state)
-    assert served is not None
-    assert served.version == found.bundle.version
-    assert served.passed
+    def last_seq(self):
+        return len(self.events)
+
+    def events_after(self, seq, limit):
+        return [event for event in self.events if event.seq > seq][:7]
 
 
-@pytest.mark.parametrize("name", [MANIFEST, ENCODER, HEAD])
-def test_a_changed_file_is_refused_by_name(trained, tmp_path, name):
-    state, bundle = trained
-    copy = tmp_path / bundle.version
-    copy.mkdir()
-    for file in (MANIFEST, ENCODER, HEAD):
-        (copy / file).write_bytes((state.ring_models / bundle.version / file).read_bytes())
-    assert load_ring_bundle(copy).version == bundle.version
-    content = bytearray((copy / name).read_bytes())
-    content[-20 if name == MANIFEST else -3] ^= 1
-    (copy / name).write_bytes(content)
-    with pytest.raises(BundleError, match=name.replace(".", r"\.")):
-        load_ring_bundle(copy)
+def ledger_of(table, labels):
+    from features.events import TransactionEvent  # noqa: PLC0415
+
+    paid_by = list(transactions(table))
+    events = [TransactionEvent(seq, transaction) for seq, transaction in enumerate(paid_by, 1)]
+    for seq, (index, is_fraud, day) in enumerate(labels, len(events) + 1):
+        of = paid_by[index]
+        when = START + timedelta(days=day)
+        events.append(LabelEvent(seq, of.transaction_id, is_fraud, when, of.event_time, of.card_id, of.merchant_id))
+    return Events(events)
+
+
+def test_the_ledger_gives_the_rings_that_a_file_gives():
+    table = history(*ring_payments())
+    labels = [(index, True, (table["label_time"].iloc[index] - START).days) for index in range(len(table))]
+    found = find_rings(table_of(ledger_of(table, labels), AT), AT)
+    assert found == find_rings(table, AT)
+    assert found
+
+
+def test_the_last_label_known_by_then_wins():
+    table = history(*(paid(card, 1, device_id="dev") for card in "abc"))
+    labels = [(0, True, 5), (0, False, 9), (1, False, 9), (1, True, 5), (2, True, 3), (2, False, 31)]
+    read = table_of(ledger_of(table, labels), AT)
+    assert read["is_fraud"].tolist() == [0, 0, 1]
+
+
+def test_an_empty_ledger_is_told():
+    with pytest.raises(DataError, match="no transactions"):
+        table_of(Events([]), AT)
