@@ -122,8 +122,10 @@ def test_the_same_seed_gives_the_same_rings_and_categories_do_not_matter(simulat
 def test_a_hub_with_100_000_neighbours_costs_no_more_than_its_links():
     hub = pd.DataFrame({"card_id": [f"c{n}" for n in range(100_000)]})
     first = history(*ring_payments())
-    crowd = first.iloc[[0] * len(hub)].reset_index(drop=True).assign(
-        card_id=hub["card_id"], ip="hub", device_id=None, is_fraud=pd.array([None] * len(hub), dtype="Int8")
+    crowd = (
+        first.iloc[[0] * len(hub)]
+        .reset_index(drop=True)
+        .assign(card_id=hub["card_id"], ip="hub", device_id=None, is_fraud=pd.array([None] * len(hub), dtype="Int8"))
     )
     star = crowd.assign(card_id="c0", counterparty_id=hub["card_id"] + "x")
     table = pd.concat([first.assign(ip="hub"), crowd, star], ignore_index=True).sort_values("event_time", kind="stable")
