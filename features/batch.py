@@ -15,7 +15,7 @@ from features.encode import (
     outcome_word,
 )
 from features.epoch import epoch_us
-from features.events import Event, LabelEvent, TransactionEvent
+from features.events import Event, LabelEvent, TransactionEvent, source_of
 from features.state_layout import I_KIND, INTEGERS, LABEL, REALS, TRANSACTION
 from features.store import ENTITIES, Entity
 
@@ -67,7 +67,8 @@ class Batch:
     """Events as arrays, and the distinct entities ("slots") that they touch.
 
     ``integers`` (n, INTEGERS) int64, ``reals`` (n, REALS) float64, ``slots`` (n, entities) int64 or -1; of each slot
-    its ``keys`` (entity, key), ``entities`` (entity code), and how many ``transactions`` and ``labels`` it gets.
+    its ``keys`` (entity, key), ``entities`` (entity code), and how many ``transactions`` and ``labels`` it gets. The
+    events come from so many ``sources``.
     """
 
     integers: NDArray[np.int64]
@@ -77,6 +78,7 @@ class Batch:
     entities: NDArray[np.int64]
     transactions: NDArray[np.int64]
     labels: NDArray[np.int64]
+    sources: int
 
 
 def make_batch(events: Sequence[Event]) -> Batch:
@@ -111,6 +113,7 @@ def make_batch(events: Sequence[Event]) -> Batch:
         np.array([code for code, _ in slot_of], np.int64),
         counts[TRANSACTION],
         counts[LABEL],
+        len({source_of(event.seq) for event in events}),
     )
 
 

@@ -43,8 +43,8 @@ class FeatureEngine:
     """Computes features and states. Pure: the same events on the same states give the same bytes.
 
     A transaction's features are as of just before it: of the events folded earlier, those at or before its event time,
-    in windows (T - window, T]; labels count from their label time on. A state remembers the ``seq`` it has applied, so
-    events up to it change nothing; an event with ``seq`` 0 only reads, it is never applied.
+    in windows (T - window, T]; labels count from their label time on. A state remembers for each source the ``seq`` it
+    has applied, so events up to it change nothing; an event with ``seq`` 0 only reads, it is never applied.
     """
 
     names: tuple[str, ...] = NAMES
@@ -60,14 +60,14 @@ class FeatureEngine:
     def fold(self, events: Sequence[Event], states: States) -> FoldResult:
         """Compute the features of the batch's transactions and the states after the batch.
 
-        ``events`` are in order of ``seq``. A key without a state is unknown and starts empty. Never raises for what a
-        store returns: bytes that are damaged or of another version are reported, flagged and replaced.
+        ``events`` are in order of ``seq`` within each source. A key without a state is unknown and starts empty. Never
+        raises for what a store returns: bytes that are damaged or of another version are reported, flagged, replaced.
         """
         from features.kernel import compiled_kernel  # noqa: PLC0415  numba takes 0.4 s to import: only folding pays
 
         batch = make_batch(events)
         opened, unusable = _open(batch, states)
-        arena = Arena.load(opened, batch.entities, batch.transactions, batch.labels)
+        arena = Arena.load(opened, batch.entities, batch.transactions, batch.labels, batch.sources)
         transactions = len(batch.integers) - int(np.count_nonzero(batch.integers[:, I_KIND]))
         out = np.empty((transactions, len(NAMES)), np.float64)
         bits = np.zeros(transactions, np.int64)

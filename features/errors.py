@@ -5,13 +5,16 @@
     │   ├── InvalidTransaction
     │   └── InvalidLabel
     ├── DuplicateConflict       a known transaction id with different content
+    ├── Superseded              another worker has gone on with a partition
     ├── ConfigurationError      a setting, file or option that cannot work
     ├── DataError               a data set that cannot be mapped, trained on or evaluated
     ├── StateError              a damaged or foreign state directory, feature state or ledger
     ├── BundleError             a model bundle that must not be served
     └── Unavailable             a dependency that does not answer
         ├── StoreUnavailable
+        │   └── StoreEmptied
         ├── BrokerUnavailable
+        │   └── MessageTooLarge
         ├── LedgerUnavailable
         └── TrackingUnavailable
 
@@ -57,6 +60,12 @@ class DuplicateConflict(RingfenceError):
     code = "duplicate_conflict"
 
 
+class Superseded(RingfenceError):
+    """Another worker has gone on with what this one was about to record."""
+
+    code = "superseded"
+
+
 class ConfigurationError(RingfenceError):
     """A setting, file or option that cannot work."""
 
@@ -93,10 +102,22 @@ class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 
 
+class StoreEmptied(StoreUnavailable):
+    """The online feature store answers, but has lost the states it held."""
+
+    code = "store_emptied"
+
+
 class BrokerUnavailable(Unavailable):
     """The message broker does not answer or refused a record."""
 
     code = "broker_unavailable"
+
+
+class MessageTooLarge(BrokerUnavailable):
+    """The message broker refused a record for its size; the same again will be refused again."""
+
+    code = "message_too_large"
 
 
 class LedgerUnavailable(Unavailable):

@@ -1,13 +1,26 @@
-"""What the feature fold consumes: transactions and labels, in one order.
+"""What the feature fold consumes: transactions and labels, in the order of their source.
 
-``seq`` is the position in the single writer's order, strictly increasing. Entity states remember the last
-``seq`` that they applied, so folding an event again changes nothing.
+A source is where events come from in one order: a partition of the transactions topic. ``seq`` holds the source in its
+upper bits and the event's number, strictly increasing within the source, in the others. Entity states remember the last
+``seq`` of every source that they applied, so folding an event again changes nothing, and several writers, each with
+sources of its own, can take turns with one state.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from features.state_layout import NUMBER_BITS
 from features.transaction import Transaction
+
+
+def first_seq(source: int) -> int:
+    """Return the ``seq`` before a source's first: it is never given."""
+    return source << NUMBER_BITS
+
+
+def source_of(seq: int) -> int:
+    """Return the source that a ``seq`` belongs to."""
+    return seq >> NUMBER_BITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from features.kernel_apply import apply_label, apply_transaction
 from features.kernel_history import read_history
 from features.kernel_jit import entry_point, jit, source_digest
 from features.kernel_labels import read_rates, read_streaks
+from features.kernel_markers import is_applied, mark_applied
 from features.kernel_request import read_request
 from features.kernel_tiles import Words, real
 from features.kernel_windows import (
@@ -51,7 +52,6 @@ from features.state_layout import (
     H_LATITUDE,
     H_LOCATED,
     H_LONGITUDE,
-    H_MARKER,
     H_NEWEST,
     H_TOTAL,
     HASH_MASK,
@@ -177,7 +177,7 @@ def read_flags(words: Words, table: Words, slot: int, entity: int, integers: Wor
             flags |= F_TOO_LATE
     else:
         flags |= F_COLD << entity
-    if integers[I_SEQ] <= words[header + H_MARKER]:
+    if is_applied(words, table, slot, integers[I_SEQ]):
         flags |= F_APPLIED << entity
     return flags
 
@@ -227,16 +227,15 @@ def compiled_kernel() -> Kernel:
                     if not label:
                         flags[at] |= F_ABSENT << entity
                     continue
-                marker = table[slot, T_HEADER] + H_MARKER
                 if not label:
                     flags[at] |= read_flags(words, table, slot, entity, integers[event])
                     read_entity(words, table, slot, entity, integers[event], reals[event], scratch, seen, row)
-                if integers[event, I_SEQ] > words[marker]:
+                if not is_applied(words, table, slot, integers[event, I_SEQ]):
                     if label:
                         apply_label(words, table, slot, integers[event])
                     else:
                         apply_transaction(words, table, slot, integers[event], reals[event])
-                    words[marker] = integers[event, I_SEQ]
+                    mark_applied(words, table, slot, integers[event, I_SEQ])
             if not label:
                 at += 1
 

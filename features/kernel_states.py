@@ -13,6 +13,7 @@ from features.state_layout import (
     EVENT_WORDS,
     H_EVENT_START,
     H_EVENTS,
+    H_MARKERS,
     H_OUTCOME_START,
     H_OUTCOMES,
     H_TILED,
@@ -27,6 +28,7 @@ from features.state_layout import (
     T_EVENT_TILES,
     T_EVENTS,
     T_HEADER,
+    T_MARKERS,
     T_OUTCOME_ROOM,
     T_OUTCOME_TILES,
     T_OUTCOMES,
@@ -35,13 +37,13 @@ from features.state_layout import (
     TILED_OUTCOMES,
 )
 
-Load = Callable[[Words, Words, Words, Words, Words], tuple[Words, Words]]
+Load = Callable[[Words, Words, Words, Words, Words, int], tuple[Words, Words]]
 Pack = Callable[[Words, Words], tuple[Words, Words]]
-SECTIONS = 4  # in packed order: transactions, outcomes, their tiles, the outcomes' tiles
+SECTIONS = 5  # in packed order: transactions, outcomes, their tiles, the outcomes' tiles, markers
 
 
 @jit
-def lay_out(table: Words, slot: int, size: int, events: int, outcomes: int, tiled: int) -> int:
+def lay_out(table: Words, slot: int, size: int, events: int, outcomes: int, tiled: int, markers: int) -> int:
     """Place one slot's sections from ``size`` on; return where they end.
 
     A slot never needs more room than its entity's limit and some slack for sliding, however much it is given; it needs
@@ -61,7 +63,8 @@ def lay_out(table: Words, slot: int, size: int, events: int, outcomes: int, tile
     if outcomes > OUTCOME_LIMIT[entity] or tiled & TILED_OUTCOMES:
         row[T_OUTCOME_TILES] = end
         end += OUTCOME_TILE_WORDS
-    return end
+    row[T_MARKERS] = end
+    return end + markers
 
 
 @jit
@@ -76,7 +79,9 @@ def section(words: Words, row: Words, number: int) -> tuple[int, int]:
         return begin, words[header + H_OUTCOMES] * OUTCOME_WORDS
     if number == 2:
         return row[T_EVENT_TILES], EVENT_TILE_WORDS if words[header + H_TILED] & TILED_EVENTS else 0
-    return row[T_OUTCOME_TILES], OUTCOME_TILE_WORDS if words[header + H_TILED] & TILED_OUTCOMES else 0
+    if number == 3:
+        return row[T_OUTCOME_TILES], OUTCOME_TILE_WORDS if words[header + H_TILED] & TILED_OUTCOMES else 0
+    return row[T_MARKERS], words[header + H_MARKERS]
 
 
 @jit
@@ -108,24 +113,27 @@ def copy_words(source: Words, begin: int, target: Words, to: int, count: int) ->
 def compiled_load() -> Load:
     """Return a function that lays out an arena and copies states into it.
 
-    Arguments: packed states one after another as words, where each slot's begins (-1: none), and per slot its entity
-    code and how many transactions and labels it is to be given. Returns words and slot table.
+    Arguments: packed states one after another as words, where each slot's begins (-1: none), per slot its entity code
+    and how many transactions and labels it is to be given, and from how many sources. Returns words and slot table.
     """
     digest = int(source_digest()[:12], 16)
 
-    def load(packed: Words, begins: Words, entities: Words, transactions: Words, labels: Words) -> tuple[Words, Words]:
+    def load(
+        packed: Words, begins: Words, entities: Words, transactions: Words, labels: Words, sources: int
+    ) -> tuple[Words, Words]:
         slots = len(entities)
         table = np.empty((slots, TABLE), np.int64)
         size = 0 * digest  # the closure over the digest is what keys the disk cache
         for slot in range(slots):
             table[slot, T_ENTITY] = entities[slot]
-            events, outcomes, tiled = transactions[slot], labels[slot], 0
+            events, outcomes, tiled, markers = transactions[slot], labels[slot], 0, sources
             if begins[slot] >= 0:
                 begin = begins[slot] + PREFIX
                 events += packed[begin + H_EVENTS]
                 outcomes += packed[begin + H_OUTCOMES]
                 tiled = packed[begin + H_TILED]
-            size = lay_out(table, slot, size, events, outcomes, tiled)
+                markers += packed[begin + H_MARKERS]
+            size = lay_out(table, slot, size, events, outcomes, tiled, markers)
         words = np.zeros(size, np.int64)
         for slot in range(slots):
             if begins[slot] >= 0:

@@ -1,8 +1,8 @@
 """Entity states as bytes, and the arena in which the kernel works on many of them at once.
 
 Packed: ``b"RF"``, version (u8), entity code (u8), CRC-32 (u32) of the rest; then little-endian 64-bit words as
-`features.state_layout` lays them out: header, transactions, outcomes, tiles where there are any. Only what is used is
-stored, so an entity seen once takes about 150 bytes.
+`features.state_layout` lays them out: header, transactions, outcomes, tiles where there are any, markers. Only what is
+used is stored, so an entity seen once takes about 150 bytes.
 """
 
 import struct
@@ -21,7 +21,7 @@ from features.state_layout import (
     EVENT_TILE_WORDS,
     EVENT_WORDS,
     H_EVENTS,
-    H_MARKER,
+    H_MARKERS,
     H_OUTCOMES,
     H_TILED,
     OUTCOME_LIMIT,
@@ -36,14 +36,18 @@ from features.state_layout import (
 from features.state_upgrade import OLD_EVENT_TILE_WORDS, OLD_OUTCOME_TILE_WORDS, upgraded_words
 from features.store import UNREADABLE, Entity
 
-STATE_VERSION = 2  # raise it with any change of the layout, of the limits or of the hashes
+STATE_VERSION = 3  # raise it with any change of the layout, of the limits or of the hashes
 MAGIC = b"RF"
 _PREFIX = struct.Struct("<2sBBI")
 _HEAD = struct.Struct(f"<2sBBI{PACKED_HEADER}q")
 _PREFIX_FIELDS = 4
 _WORD = 8
 _REMEDY = "It is treated as unknown; a back-fill from history makes it anew."
-_TILE_WORDS = {1: (OLD_EVENT_TILE_WORDS, OLD_OUTCOME_TILE_WORDS), STATE_VERSION: (EVENT_TILE_WORDS, OUTCOME_TILE_WORDS)}
+_TILE_WORDS = {
+    1: (OLD_EVENT_TILE_WORDS, OLD_OUTCOME_TILE_WORDS),
+    2: (EVENT_TILE_WORDS, OUTCOME_TILE_WORDS),
+    STATE_VERSION: (EVENT_TILE_WORDS, OUTCOME_TILE_WORDS),
+}
 Words = NDArray[np.int64]
 DefectKind = Literal["unreadable", "foreign", "version", "corrupt"]
 
@@ -63,10 +67,10 @@ def check_state(data: bytes, entity: Entity) -> None:
 
 
 def up_to_date(data: bytes, entity: Entity) -> bytes:
-    """Return a state without a defect for the kernel to work on: as it is, or brought up to date from version 1."""
+    """Return a state without a defect for the kernel to work on: as it is, or brought up to date."""
     if data[2] == STATE_VERSION:
         return data
-    body = upgraded_words(np.frombuffer(data, "<i8")).astype("<i8").tobytes()[_PREFIX.size :]
+    body = upgraded_words(np.frombuffer(data, "<i8"), data[2]).astype("<i8").tobytes()[_PREFIX.size :]
     return _PREFIX.pack(MAGIC, STATE_VERSION, ENTITY_CODES[entity], zlib.crc32(body)) + body
 
 
@@ -99,7 +103,9 @@ def _find_damage(data: bytes, entity: Entity, version: int, code: int, checksum:
     event_tiles, outcome_tiles = _TILE_WORDS[version]
     words = events * EVENT_WORDS[code] + outcomes * OUTCOME_WORDS
     words += event_tiles * bool(tiled & TILED_EVENTS) + outcome_tiles * bool(tiled & TILED_OUTCOMES)
-    fits = 0 <= events <= EVENT_LIMIT[code] and 0 <= outcomes <= OUTCOME_LIMIT[code]
+    markers = header[H_MARKERS] if version == STATE_VERSION else 0  # before, the one marker was the header's word
+    words += markers
+    fits = 0 <= events <= EVENT_LIMIT[code] and 0 <= outcomes <= OUTCOME_LIMIT[code] and markers >= 0
     if not fits or _HEAD.size + words * _WORD != len(data):
         return Defect("corrupt", f"The {entity} state contradicts itself in its sizes.")
     return None
@@ -113,11 +119,13 @@ class Arena:
     table: Words
 
     @classmethod
-    def load(cls, states: Sequence[bytes | None], entities: Words, transactions: Words, labels: Words) -> "Arena":
+    def load(
+        cls, states: Sequence[bytes | None], entities: Words, transactions: Words, labels: Words, sources: int = 1
+    ) -> "Arena":
         """Lay out states, which `check_state` must have passed, with room for more; None is an empty state.
 
         ``entities`` (slots,) holds entity codes, ``transactions`` and ``labels`` (slots,) how many each slot is to be
-        given at most.
+        given at most, by how many ``sources``.
         """
         from features.kernel_states import compiled_load  # noqa: PLC0415  numba takes 0.4 s to import
 
@@ -129,7 +137,7 @@ class Arena:
                 size += len(state) // _WORD
         joined = np.frombuffer(b"".join(state for state in states if state is not None), np.dtype("<i8"))
         # A writable copy: the compiled code is typed for one kind of array.
-        words, table = compiled_load()(joined.astype(np.int64), begins, entities, transactions, labels)
+        words, table = compiled_load()(joined.astype(np.int64), begins, entities, transactions, labels, sources)
         return cls(words, table)
 
     def pack(self) -> list[bytes]:
@@ -149,4 +157,4 @@ class Arena:
 
     def reset_markers(self) -> None:
         """Forget which events were applied: events with any ``seq`` from 1 can follow."""
-        self.words[self.table[:, T_HEADER] + H_MARKER] = 0
+        self.words[self.table[:, T_HEADER] + H_MARKERS] = 0

@@ -2,7 +2,8 @@
 
 A state is a header, the remembered transactions ordered by event time (ties in order of arrival), the remembered
 outcomes (labelled transactions) ordered by their event time, and tiles: coarse sums that take over where an entity has
-more transactions or outcomes inside a window than it remembers. Reals are stored as the bits of a float64, times as
+more transactions or outcomes inside a window than it remembers. Last come the markers, which say for every source of
+events how far it has been applied. Reals are stored as the bits of a float64, times as
 microseconds since 1970 UTC.
 
 Windows are exact while what lies inside them is remembered: `EVENT_LIMIT` transactions and `OUTCOME_LIMIT` outcomes an
@@ -28,10 +29,12 @@ EVENT_LIMIT = (256, 512, 256, 256, 256)  # remembered transactions, by entity co
 OUTCOME_LIMIT = (128, 256, 128, 128, 128)  # remembered outcomes, by entity code
 KEPT = 32  # the last so many transactions and outcomes are remembered whatever their age
 
+NUMBER_BITS = 44  # of a seq, below its source: 1.7e13 events a source, half a million sources
+
 PREFIX = 1  # words before a packed state: magic, version, entity code and checksum
 
 # Header words. Those from PACKED_HEADER on exist in memory only.
-H_MARKER = 0  # seq of the last event applied
+H_MARKERS = 0  # sources that have been applied: each has a marker, the seq of its last event
 H_FIRST_SEEN = 1  # oldest event time applied
 H_NEWEST = 2  # newest event time applied
 H_TOTAL = 3  # transactions ever applied
@@ -85,7 +88,18 @@ EVENT_TILE_WORDS = sum(RINGS) * TILE_WORDS
 OUTCOME_TILE_WORDS = sum(LABEL_RINGS) * TILE_WORDS
 
 # A row of the slot table, which says where a slot's sections begin in the arena; -1 where it has no tiles.
-T_ENTITY, T_HEADER, T_EVENTS, T_EVENT_ROOM, T_OUTCOMES, T_OUTCOME_ROOM, T_EVENT_TILES, T_OUTCOME_TILES, TABLE = range(9)
+(
+    T_ENTITY,
+    T_HEADER,
+    T_EVENTS,
+    T_EVENT_ROOM,
+    T_OUTCOMES,
+    T_OUTCOME_ROOM,
+    T_EVENT_TILES,
+    T_OUTCOME_TILES,
+    T_MARKERS,
+    TABLE,
+) = range(10)
 
 # Columns of the kernel's input. Codes and hashes are 0 where missing.
 (

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import lightgbm as lgb
 import numpy as np
-from numpy.typing import NDArray
 
 from features.catalogue import FEATURES
 from features.errors import DataError
@@ -14,12 +13,10 @@ from models.calibrated_model import CalibratedModel
 from models.calibration_fit import fit_platt
 from models.companions import Companions
 from models.fallback import Fallback, FallbackHead
-from models.fitting import THREADS
+from models.fitting import THREADS, Sample
 from models.lightgbm_scorer import LightGBMScorer
-from models.scorer import Matrix
-from models.splits import TimeSplit
+from models.scorer import Matrix, Vector
 
-Bools = NDArray[np.bool_]
 MOST_BITS = 16.0  # one payment in 65,536: rarer is not told apart
 
 # What a thief does differently from a card's holder, high where he does. Chosen by the measure of
@@ -50,41 +47,39 @@ FALLBACK = {
 
 
 def fit_companions(
-    model: CalibratedModel, features: Matrix, is_fraud: Bools, names: Sequence[str], split: TimeSplit, *, seed: int = 0
+    model: CalibratedModel, seen: Sample, later: Sample, names: Sequence[str], *, seed: int = 0
 ) -> Companions:
-    """Fit what the data allow: features (n, f) named by ``names``, truth (n,), and the model they stand beside.
+    """Fit what the data allow beside a model, on rows that it has seen and on later ones.
 
-    The anomaly score needs one of the features it watches, the fallback one that comes with the request and frauds that
-    such features tell from other payments.
+    ``names`` are those of the features. The anomaly score needs one of the features it watches, the fallback one that
+    comes with the request and frauds that such features tell from other payments.
     """
-    seen = np.concatenate([split.train.rows, split.validation.rows])
-    later = split.calibration.rows
-    return Companions(
-        fit_anomaly(features[seen], features[later][~is_fraud[later]], names),
-        fit_fallback(model, features[seen], features[later], is_fraud[later], names, seed=seed),
-    )
+    return Companions(fit_anomaly(seen, later, names), fit_fallback(model, seen, later, names, seed=seed))
 
 
-def fit_anomaly(seen: Matrix, genuine: Matrix, names: Sequence[str]) -> Anomaly | None:
-    """Learn the tails of ``seen`` payments and the percentiles of ``genuine`` later ones, shapes (n, f); no labels."""
+def fit_anomaly(seen: Sample, later: Sample, names: Sequence[str]) -> Anomaly | None:
+    """Learn the tails of ``seen`` payments, whatever their label, and the percentiles of genuine ``later`` ones."""
     watched = tuple(name for name in WATCHED if name in names)
-    if not watched or not len(seen) or not len(genuine):
+    genuine, weights = later.features[~later.is_fraud], _weights(later)[~later.is_fraud]
+    if not watched or not len(seen.features) or not len(genuine):
         return None
-    steps = int(min(MOST_BITS, np.log2(len(seen))) / STEP_BITS)
-    knots = [_knots(seen[:, names.index(name)], steps).tolist() for name in watched]
+    steps = int(min(MOST_BITS, np.log2(len(seen.features))) / STEP_BITS)
+    knots = [_knots(seen.features[:, names.index(name)], _weights(seen), steps).tolist() for name in watched]
     scale = min(STRONGEST, len(watched)) * steps + 1
     unfinished = Anomaly(AnomalyTables(features=watched, knots=knots, less_unusual=[0.0] * scale), names)
-    counts = np.bincount(unfinished.steps(genuine), minlength=scale)
-    below = np.concatenate(([0.0], np.cumsum(counts)[:-1])) / len(genuine)
+    counts = np.bincount(unfinished.steps(genuine), weights, minlength=scale)
+    below = np.concatenate(([0.0], np.cumsum(counts)[:-1])) / weights.sum()
     return Anomaly(AnomalyTables(features=watched, knots=knots, less_unusual=below.tolist()), names)
 
 
-def _knots(values: Matrix, steps: int) -> Matrix:
+def _knots(values: Matrix, weights: Vector, steps: int) -> Matrix:
     """Return from which value up at most 2^-0.25, 2^-0.5, ... of all payments reach it, shape (steps,)."""
-    distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    given = ~np.isnan(values)
+    distinct, place = np.unique(values[given], return_inverse=True)
+    counts = np.bincount(place, weights[given], len(distinct))
     # Between two values that were seen as many payments reach as reach the upper one; beyond the last, none.
     starts = np.append(np.finfo(np.float32).min, np.nextafter(distinct, np.float32(np.inf)))
-    reach = np.append(np.cumsum(counts[::-1])[::-1], 0) / len(values)
+    reach = np.append(np.cumsum(counts[::-1])[::-1], 0) / weights.sum()
     most = 2.0 ** (-STEP_BITS * np.arange(1, steps + 1))
     # reach falls, searchsorted wants it rising: the first place at or below each of the levels.
     first = len(reach) - np.searchsorted(reach[::-1], most, "right")
@@ -93,45 +88,51 @@ def _knots(values: Matrix, steps: int) -> Matrix:
 
 
 def fit_fallback(
-    model: CalibratedModel, seen: Matrix, later: Matrix, is_fraud: Bools, names: Sequence[str], *, seed: int = 0
+    model: CalibratedModel, seen: Sample, later: Sample, names: Sequence[str], *, seed: int = 0
 ) -> Fallback | None:
     """Teach a small model the probabilities that ``model`` gives to ``seen`` payments, by the request's features.
 
-    Shapes (n, f); ``is_fraud`` is the truth about the ``later`` rows, which calibrate it. None where nothing comes with
-    the request, or where what comes does not tell frauds from other payments.
+    The truth about the ``later`` rows calibrates it. None where nothing comes with the request, or where what comes
+    does not tell frauds from other payments.
     """
     own = tuple(feature.name for feature in FEATURES if feature.request_only and feature.name in names)
     if not own:
         return None
     columns = [names.index(name) for name in own]
-    parameters, seen = FALLBACK | {"seed": seed}, seen[-MOST_TAUGHT:]
-    taught = lgb.Dataset(seen[:, columns], model.score(seen), params=parameters)
+    parameters, rows = FALLBACK | {"seed": seed}, seen.features[-MOST_TAUGHT:]
+    weights = None if seen.weights is None else seen.weights[-MOST_TAUGHT:]
+    taught = lgb.Dataset(rows[:, columns], model.score(rows), weight=weights, params=parameters)
     booster = lgb.train(parameters, taught, FALLBACK_ROUNDS)
     scorer = LightGBMScorer(lgb.Booster(model_str=booster.model_to_string()))
     try:
-        calibration = fit_platt(scorer.margin(later[:, columns]), is_fraud)
+        calibration = fit_platt(scorer.margin(later.features[:, columns]), later.is_fraud, later.weights)
     except DataError:
         return None
     return Fallback(scorer, FallbackHead(features=own, calibration=calibration), names)
 
 
 def fallback_report(
-    model: CalibratedModel, fallback: Fallback, features: Matrix, is_fraud: Bools, names: Sequence[str]
+    model: CalibratedModel, fallback: Fallback, sample: Sample, names: Sequence[str]
 ) -> dict[str, float]:
-    """Measure both answers to a feature store that is away, on rows (n, f) with their truth (n,).
+    """Measure both answers to a feature store that is away.
 
     ``average_precision`` and ``expected_calibration_error`` are the fallback's, ``*_on_defaults`` those of the model
     where every feature but the request's has its default.
     """
-    asked = features.copy()
+    asked, truth, weights = sample.features.copy(), sample.is_fraud, sample.weights
     for place, name in enumerate(names):
         if name not in fallback.head.features:
             asked[:, place] = _DEFAULTS.get(name, np.nan)
     report = {}
     for suffix, score in (("", fallback.score(asked)), ("_on_defaults", model.score(asked))):
-        report[f"average_precision{suffix}"] = metrics.average_precision(is_fraud, score)
-        report[f"expected_calibration_error{suffix}"] = metrics.expected_calibration_error(is_fraud, score)
+        error = metrics.expected_calibration_error(truth, score, weights=weights)
+        report[f"average_precision{suffix}"] = metrics.average_precision(truth, score, weights)
+        report[f"expected_calibration_error{suffix}"] = error
     return report
+
+
+def _weights(sample: Sample) -> Vector:
+    return np.ones(len(sample.features)) if sample.weights is None else sample.weights
 
 
 _DEFAULTS = {feature.name: feature.default for feature in FEATURES}

@@ -35,8 +35,17 @@ class Fallback:
     def __init__(self, scorer: LightGBMScorer, head: FallbackHead, names: Sequence[str]) -> None:
         self.scorer = scorer
         self.head = head
+        self._names = tuple(names)
         self._model = CalibratedModel(scorer, head.calibration)
         self._columns = np.array([names.index(name) for name in head.features], dtype=np.intp)
+
+    def margin(self, features: Matrix) -> Vector:
+        """What the calibration is applied to, shape (n,), float64."""
+        return self.scorer.margin(features[:, self._columns])
+
+    def calibrated_by(self, calibration: Calibration) -> "Fallback":
+        """Return the same trees under another calibration."""
+        return Fallback(self.scorer, msgspec.structs.replace(self.head, calibration=calibration), self._names)
 
     def log_odds(self, features: Matrix) -> Vector:
         """Calibrated log-odds of fraud, shape (n,), float64."""

@@ -23,7 +23,7 @@ from models.calibration import probability
 from models.evaluate import RESAMPLES, evaluate
 from models.fitting import Sample
 from models.scorer import Matrix, Scorer, Vector
-from models.train import TrainResult, window_sample
+from models.train import TrainResult, sample_of
 
 TREES = 200
 MIN_LEAF = 5
@@ -62,7 +62,7 @@ def compare_families(
             "There is no test window to compare the families on: no labelled rows are left after the training data.",
             remedy="Give data that reach further, or an earlier --split, so that labelled rows are left to test on.",
         )
-    train = window_sample(table, features, result.split.train)
+    train = sample_of(table, features, result.weights, result.split.train.rows)
     rows = result.split.test.rows
     test, later = table.iloc[rows].reset_index(drop=True), features[rows]
     seconds: dict[str, float] = {one.family: one.seconds for one in result.candidates}

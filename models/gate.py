@@ -1,6 +1,6 @@
 """The gate: what a model must show, on data it has not seen, before it may decide about payments.
 
-Pure: evidence in, a report out. Each check says in one sentence what was measured and what it is held against.
+Pure: evidence in, checks out. Each check says in one sentence what was measured and what it is held against.
 
     evidence           enough cards with fraud to say anything
     better             average precision higher than the champion's, beyond chance (or not lower by more than a margin);
@@ -9,22 +9,20 @@ Pure: evidence in, a report out. Each check says in one sentence what was measur
     segments           in no segment with enough frauds is recall lower, beyond chance, by more than a bound. Each
                        segment is judged by itself, whatever their number: a false alarm costs a second look, a missed
                        harm costs customers
-    latency            a payment alone and a micro-batch inside the model's share of the 100 ms
-    leakage            another future changes no feature and no score of the past
-    bundle             hashes right, smoke test passed (checked before anything is scored)
+
+`models.gate_measured` has those that need more than scores: latency, leakage and the bundle itself.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models import metrics
 from models.calibration_check import calibration_noise, recalibration_slope
 from models.comparison import SegmentDifference, by_segment, differences
+from models.gate_report import Check
 from models.resampling import RESAMPLES, Bools, Cards, Ranking, draws, interval
 from models.scorer import Vector
 
@@ -33,40 +31,6 @@ SLOPE_BAND = (0.9, 1.1)
 ERROR_SHARE = 0.1  # of the fraud rate
 SEGMENT_MIN_FRAUD_CARDS = 20
 SEGMENT_BOUND = 0.05  # recall
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One check of the gate: what was measured, what it is held against, and one plain sentence."""
-
-    name: str
-    passed: bool
-    value: float
-    bound: float
-    sentence: str
-
-
-class GateReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a candidate showed. ``left_out`` counts rows that could not serve, by reason; times are UTC."""
-
-    candidate: str
-    champion: str | None
-    data: str
-    start: datetime | None = None
-    end: datetime | None = None
-    rows: int = 0
-    frauds: int = 0
-    left_out: dict[str, int] = {}
-    checks: tuple[Check, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check passed."""
-        return all(check.passed for check in self.checks)
-
-    @property
-    def failed(self) -> list[str]:
-        """Names of the checks that failed."""
-        return [check.name for check in self.checks if not check.passed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,42 +175,4 @@ def segments_check(found: list[SegmentDifference]) -> Check:
         value=worst.recall.difference if worst else 0.0,
         bound=-SEGMENT_BOUND,
         sentence=sentence,
-    )
-
-
-def latency_check(rows: int, milliseconds: float, budget_ms: float) -> Check:
-    """Hold the typical time to score ``rows`` together against the model's share of the 100 ms."""
-    together = "one payment" if rows == 1 else f"{rows} payments together"
-    return Check(
-        name=f"latency_{rows}",
-        passed=milliseconds <= budget_ms,
-        value=milliseconds,
-        bound=budget_ms,
-        sentence=f"Scoring {together} takes {milliseconds:.2f} ms here (median); {budget_ms:g} ms are allowed.",
-    )
-
-
-def leakage_check(compared: int, differing: int, names: tuple[str, ...], moved: int) -> Check:
-    """Judge a leakage test.
-
-    ``differing`` features and scores of ``compared`` rows of the past changed with the future, in the features
-    ``names``. ``moved`` rows of the future changed themselves: a test that moves nothing shows nothing.
-    """
-    if not moved:
-        sentence = "The changed future changed no feature of the future either: the test shows nothing."
-    elif differing:
-        sentence = f"{differing:,} values at or before the cut changed with the future, among them {', '.join(names)}."
-    else:
-        sentence = f"Another future left all features and scores of {compared:,} earlier rows as they were, bit by bit."
-    return Check(name="leakage", passed=not differing and moved > 0, value=differing, bound=0, sentence=sentence)
-
-
-def bundle_check(problem: str | None) -> Check:
-    """State whether the bundle loaded with its hashes right and passed its smoke test; ``problem`` says why not."""
-    return Check(
-        name="bundle",
-        passed=problem is None,
-        value=0 if problem is None else 1,
-        bound=0,
-        sentence=problem or "Every file has its hash, and the probes score as when the bundle was written.",
     )

@@ -64,16 +64,24 @@ def choose_policy(
 
 
 def with_anomaly_review(
-    policy: Policy, scores: ArrayLike, amounts: ArrayLike, anomalies: ArrayLike, budget: float = ANOMALY_BUDGET
+    policy: Policy,
+    scores: ArrayLike,
+    amounts: ArrayLike,
+    anomalies: ArrayLike,
+    weights: ArrayLike | None = None,
+    budget: float = ANOMALY_BUDGET,
 ) -> Policy:
     """Return the policy with the lowest anomaly threshold that sends at most ``budget`` more of the window to review.
 
-    ``scores``, ``amounts`` and anomaly percentiles, all of shape (n,), are a window's that neither was trained on.
+    ``scores``, ``amounts`` and anomaly percentiles, all of shape (n,), are a window's that neither was trained on;
+    ``weights`` as for `choose_policy`.
     """
     score, amount, unusual = (np.asarray(each, float) for each in (scores, amounts, anomalies))
+    weight = np.ones(len(score)) if weights is None else np.asarray(weights, float)
     approved = [policy.decide(p, a) == "approve" for p, a in zip(score.tolist(), amount.tolist(), strict=True)]
-    candidates, counts = np.unique(unusual[approved], return_counts=True)
-    fits = np.cumsum(counts[::-1])[::-1] <= budget * len(score)
+    candidates, place = np.unique(unusual[approved], return_inverse=True)
+    counts = np.bincount(place, weight[approved], len(candidates))
+    fits = np.cumsum(counts[::-1])[::-1] <= budget * weight.sum()
     threshold = float(candidates[fits][0]) if fits.any() else 1.0
     return msgspec.structs.replace(policy, anomaly_review=max(threshold, float(np.finfo(np.float64).tiny)))
 

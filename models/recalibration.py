@@ -103,13 +103,18 @@ def offset(is_fraud: Bools, log_odds: Vector, weights: Vector | None = None) -> 
 
 
 def recalibrated(
-    calibration: Calibration, margin: Vector, is_fraud: Bools, weights: Vector | None = None
+    calibration: Calibration,
+    margin: Vector,
+    is_fraud: Bools,
+    weights: Vector | None = None,
+    *,
+    rule: Rule | None = None,
 ) -> Recalibrated:
     """Re-calibrate on recent rows in order of time, and try the same out of time: the rows are cut at half the frauds.
 
     With `FEW_FRAUDS` frauds or more the calibration is chosen and fitted anew (`models.calibration_choice`, "refit");
-    with fewer, the present one keeps its shape and moves by its `offset` ("intercept"). Raises `DataError` with fewer
-    than `LEAST_FRAUDS`, or with frauds alone.
+    with fewer, the present one keeps its shape and moves by its `offset` ("intercept"); ``rule`` chooses otherwise.
+    Raises `DataError` with fewer than `LEAST_FRAUDS`, or with frauds alone.
     """
     frauds = np.flatnonzero(is_fraud)
     if len(frauds) < LEAST_FRAUDS or len(frauds) == len(is_fraud):
@@ -118,7 +123,8 @@ def recalibrated(
             f"{LEAST_FRAUDS} frauds, and genuine payments.",
             remedy="Wait for more labels, or give an earlier --since.",
         )
-    rule: Rule = "refit" if len(frauds) >= FEW_FRAUDS else "intercept"
+    if rule is None:
+        rule = "refit" if len(frauds) >= FEW_FRAUDS else "intercept"
     cut = int(frauds[len(frauds) // 2])
     early, late = slice(None, cut), slice(cut, None)
     of_early, of_late = (None if weights is None else weights[part] for part in (early, late))

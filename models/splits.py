@@ -47,6 +47,16 @@ class TimeSplit:
         past = (self.train, self.validation, self.calibration)
         return past if self.test is None else (*past, self.test)
 
+    @property
+    def fitted(self) -> Rows:
+        """Rows that a model was fitted on or chosen by: train and validation."""
+        return np.concatenate([self.train.rows, self.validation.rows])
+
+    @property
+    def held_out(self) -> Rows:
+        """Rows later than those that the trees were fitted on, to calibrate by: validation and calibration."""
+        return np.concatenate([self.validation.rows, self.calibration.rows])
+
 
 def time_split(table: pd.DataFrame, *, as_of: pd.Timestamp | None = None) -> TimeSplit:
     """Split a canonical table (`features.table`) for a model trained at ``as_of`` (UTC).

@@ -2,7 +2,7 @@
 
     train        fit the trees
     validation   early stopping, the search for parameters, and the choice between families (average precision)
-    calibration  the kind of calibration and its fit, and later the policy's thresholds
+    calibration  with the validation window, the kind of calibration and its fit; alone, the policy's thresholds
     test         untouched until the model is final; its metrics go into the bundle
 
 The same table, features and seed give the same model.
@@ -21,9 +21,9 @@ from models.calibration_choice import CalibrationTrial, choose_calibration
 from models.candidates import Candidate, Candidates, fit_candidates
 from models.fitting import MAX_ROUNDS, Sample
 from models.inclusion import at_rows, inclusion_weights
-from models.scorer import Matrix, Scorer
+from models.scorer import Matrix, Scorer, Vector
 from models.search_report import Bounds, SearchReport
-from models.splits import TimeSplit, Window, time_split
+from models.splits import Rows, TimeSplit, time_split
 from models.train_report import probes, summary, window_metrics
 
 NO_SEARCH = Bounds()
@@ -35,12 +35,14 @@ Progress = Callable[[str, float], None]
 class TrainResult:
     """A finished model: ``parts`` for `models.bundle_writer.save_bundle`, and how it came about.
 
+    ``weights`` say how much each row of the table counts (n,), None where all count alike (`models.inclusion`).
     ``candidates`` are each family's best, the fastest first, ``scorers`` the same uncalibrated; ``search`` is None when
     the recipe's own parameters were taken; ``calibrations`` is empty when frauds were too few to compare kinds.
     """
 
     parts: BundleParts
     split: TimeSplit
+    weights: Vector | None
     candidates: tuple[Candidate, ...]
     search: SearchReport | None
     calibrations: tuple[CalibrationTrial, ...]
@@ -73,13 +75,16 @@ def train(
     tell = progress or (lambda _stage, _share: None)
     check_inputs(table, features, names)
     split = time_split(table, as_of=as_of)
-    samples = {window.name: window_sample(table, features, window) for window in split.windows}
-    validation, calibration = samples["validation"], samples["calibration"]
+    weights = inclusion_weights(table)
+    samples = {window.name: sample_of(table, features, weights, window.rows) for window in split.windows}
+    validation, later = samples["validation"], sample_of(table, features, weights, split.held_out)
     cards = pd.factorize(table["card_id"].iloc[split.validation.rows].astype(str))[0]
     found = fit_candidates(samples["train"], validation, cards, names, bounds, seed=seed, rounds=rounds, tell=tell)
     tell("calibrating", 0.95)
     scorer = found.scorers[found.chosen]
-    choice = choose_calibration(scorer.margin(calibration.features), calibration.is_fraud, calibration.weights)
+    # Frauds come in bursts over days and cards: a few hundred of them say little about the fraud rate, so that the
+    # validation window, on which trees were counted but not fitted, is worth more than what it flatters them by.
+    choice = choose_calibration(scorer.margin(later.features), later.is_fraud, later.weights)
     model = CalibratedModel(scorer, choice.calibration)
     parts = BundleParts(
         model=model,
@@ -89,7 +94,7 @@ def train(
         probes=probes(features, split),
     )
     tell("done", 1.0)
-    return TrainResult(parts, split, found.showings, found.search, choice.trials, found.scorers)
+    return TrainResult(parts, split, weights, found.showings, found.search, choice.trials, found.scorers)
 
 
 def check_inputs(table: pd.DataFrame, features: Matrix, names: Sequence[str]) -> None:
@@ -113,11 +118,10 @@ def check_inputs(table: pd.DataFrame, features: Matrix, names: Sequence[str]) ->
         raise DataError("The table is not sorted by event time.", remedy="Sort it before computing features.")
 
 
-def window_sample(table: pd.DataFrame, features: Matrix, window: Window) -> Sample:
-    """Return the rows of one window, weighted where the table has inclusion probabilities."""
-    truth = table["is_fraud"].fillna(0).to_numpy(dtype=bool)
-    weights = at_rows(inclusion_weights(table), window.rows)
-    return Sample(features[window.rows], truth[window.rows], weights)
+def sample_of(table: pd.DataFrame, features: Matrix, weights: Vector | None, rows: Rows) -> Sample:
+    """Return labelled rows of a table; features and ``weights`` are those of all of it."""
+    truth = table["is_fraud"].iloc[rows].to_numpy(dtype=bool)
+    return Sample(features[rows], truth, at_rows(weights, rows))
 
 
 def _reported(found: Candidates, bounds: Bounds, split: TimeSplit) -> dict[str, dict[str, float]]:

@@ -14,6 +14,7 @@ from features.state import DefectKind
 from features.store import ENTITIES
 
 STAGES = (
+    "catch_up",
     "intake",
     "store_read",
     "fold",
@@ -108,6 +109,20 @@ class Metrics:
         )
         self._consumer_lag = Gauge(
             "fraud_consumer_lag_messages", "Messages not yet read.", ["topic", "partition"], registry=registry
+        )
+        self._freshness = Histogram(
+            "fraud_feature_freshness_seconds",
+            "From a decision to the moment when every worker's features count it.",
+            buckets=_STAGE_BUCKETS,
+            registry=registry,
+        )
+        self._conflicts = Counter(
+            "fraud_feature_state_conflicts_total",
+            "Feature states folded again because another worker had changed them.",
+            registry=registry,
+        )
+        self._behind = Gauge(
+            "fraud_feature_states_behind", "1 while decisions are made without history.", registry=registry
         )
         self._state_errors = Counter(
             "fraud_feature_state_errors_total",
@@ -205,6 +220,18 @@ class Metrics:
         self._consumer_lag.clear()
         for (topic, partition), messages in lag.items():
             self._consumer_lag.labels(topic, str(partition)).set(messages)
+
+    def feature_freshness(self, seconds: float) -> None:
+        """Record the time from a micro-batch's decisions to the moment when its states were written."""
+        self._freshness.observe(seconds)
+
+    def state_conflicts(self, count: int) -> None:
+        """Count states that another worker had changed since they were read."""
+        self._conflicts.inc(count)
+
+    def states_behind(self, behind: bool) -> None:
+        """Set whether decisions are made without history."""
+        self._behind.set(behind)
 
     def feature_state_error(self, entity: str, kind: str, count: int = 1) -> None:
         """Count unusable feature states; ``kind`` is unreadable, foreign, version or corrupt."""

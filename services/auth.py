@@ -27,6 +27,16 @@ def load_or_create_token(path: Path) -> tuple[str, bool]:
     return _load(path), False
 
 
+def given_token(token: str) -> str:
+    """Return a token that the operator chose; `ConfigurationError`, which does not repeat it, for one that is none."""
+    if not _is_token(token):
+        raise ConfigurationError(
+            f"RINGFENCE_TOKEN is no token of at least {MIN_LENGTH} characters without spaces.",
+            remedy="Make one with `openssl rand -hex 32`, or unset it: the first start then makes one.",
+        )
+    return token
+
+
 def bearer_matches(authorization: str, token: str) -> bool:
     """Whether an Authorization header carries the token; takes the same time wherever the two differ."""
     scheme, _, given = authorization.partition(" ")
@@ -71,9 +81,13 @@ def _load(path: Path) -> str:
             f"The token in {path} can be read by others (mode {mode:o}).",
             remedy=f"Delete it to get a new one, or, if nobody has read it, run: chmod 600 {path}",
         )
-    if len(token) < MIN_LENGTH or len(token.split()) != 1:
+    if not _is_token(token):
         raise ConfigurationError(
             f"{path} holds no token of at least {MIN_LENGTH} characters.",
             remedy="Delete it; the next start makes a new one.",
         )
     return token
+
+
+def _is_token(text: str) -> bool:
+    return len(text) >= MIN_LENGTH and len(text.split()) == 1 and text.isascii()

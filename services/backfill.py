@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ from features.backfill_work import BackfillWork
 from features.catalogue import NAMES
 from features.errors import StateError
 from features.history import make_history
+from features.store import HISTORY_OF
 from features.stores.feast_store import FeastStore
 from services.announce import announce
 from services.composition import Root
@@ -45,12 +46,28 @@ def run_backfill(
     last = table["event_time"].iloc[-1]
     ledger = root.ledger()
     announce(ledger, table, last if task.until is None else pd.Timestamp(task.until))
-    ledger.close()
     store = root.feature_store()
     _load(store, work, last.to_pydatetime(), load)
     store.register_history(task.out)
+    store.claim(HISTORY_OF + ledger.identity())
     store.close()
+    ledger.close()
     work.mark_installed(str(root.state.path))
+
+
+def restore(root: Root, work: BackfillWork, load: Progress) -> bool:
+    """Load a finished back-fill again where the online store has lost its states; False where it has not.
+
+    Workers fold what was decided since, as soon as they find it.
+    """
+    store, ledger = root.feature_store(), root.ledger()
+    lost = store.owner() is None
+    if lost:
+        _load(store, work, datetime.now(UTC), load)
+        store.claim(HISTORY_OF + ledger.identity())
+    store.close()
+    ledger.close()
+    return lost
 
 
 def is_finished(root: Root, work: BackfillWork) -> bool:
@@ -61,12 +78,12 @@ def is_finished(root: Root, work: BackfillWork) -> bool:
 def check_not_live(root: Root) -> None:
     """Raise `StateError` unless the ledger is empty: what was learnt live would be lost."""
     ledger = root.ledger()
-    decisions, seq = ledger.count(), ledger.last_seq()
+    decisions, live = ledger.count(), bool(ledger.sources())
     ledger.close()
-    if decisions or seq:
+    if decisions or live:
         raise StateError(
             f"{root.state.path} is live: its ledger holds {decisions:,} decisions, and what was folded into the online"
-            f" store with them (events up to number {seq:,}) would be lost.",
+            " store with them would be lost.",
             remedy="Back-fill into a new --state directory and ledger, before the first payment is decided there.",
         )
 

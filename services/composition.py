@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 from features.engine import FeatureEngine
 from features.errors import ConfigurationError
+from services.auth import given_token, load_or_create_token
 from services.champion import served
+from services.connections import kafka_security, ledger_url, redis_url
 from services.settings import Settings
 from services.state_directory import StateDirectory
 from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, TRANSACTIONS, Broker, Cluster
@@ -30,13 +32,17 @@ class Root:
         # Feast takes seconds to import: only processes that open it pay for that.
         from features.stores.feast_store import open_feast  # noqa: PLC0415
 
-        url = self.settings.redis_url
-        return open_feast(self.state.feature_store, redis_url=url.get_secret_value() if url else None)
+        return open_feast(self.state.feature_store, redis_url=redis_url(self.settings))
 
     def ledger(self) -> SqlLedger:
         """Open the ledger and bring its schema up to date."""
-        url = self.settings.ledger_url
-        return open_ledger(url.get_secret_value() if url else f"sqlite:///{self.state.ledger}")
+        return open_ledger(ledger_url(self.settings, self.state.ledger))
+
+    def token(self) -> tuple[str, bool]:
+        """Return the bearer token of the services, and whether it was made and kept just now."""
+        if self.settings.token is not None:
+            return given_token(self.settings.token.get_secret_value()), False
+        return load_or_create_token(self.state.token)
 
     @property
     def bootstrap(self) -> str:
@@ -52,7 +58,12 @@ class Root:
 
     def broker(self) -> Cluster:
         """Connect to Kafka."""
-        return connect(self.bootstrap, self.settings.kafka_client, fetch_wait_ms=self.settings.fetch_wait_ms)
+        return connect(
+            self.bootstrap,
+            self.settings.kafka_client,
+            security=kafka_security(self.settings) if self.settings.kafka_bootstrap else None,
+            fetch_wait_ms=self.settings.fetch_wait_ms,
+        )
 
     def topics(self, broker: Broker) -> None:
         """Create the topics that do not exist yet."""

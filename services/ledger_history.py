@@ -7,7 +7,7 @@ import msgspec
 import pandas as pd
 
 from features.errors import DataError
-from features.events import LabelEvent
+from features.events import LabelEvent, first_seq
 from features.table import COLUMNS, OPTIONAL_NUMBERS
 from features.transaction import Transaction
 from streaming.ledger import Ledger
@@ -16,22 +16,26 @@ _EVENTS = 20_000  # at a time
 
 
 def table_of(ledger: Ledger, at: datetime, *, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
-    """Return what the worker has taken in, with the last label of each transaction that was known before ``at``.
+    """Return what the workers have taken in, with the last label of each transaction that was known before ``at``.
 
-    ``progress`` hears (sequence numbers read, given). Raises `DataError` where there is no transaction.
+    ``progress`` hears (events read, events in all). Raises `DataError` where there is no transaction.
     """
     rows: dict[str, Transaction] = {}
     labels: dict[str, LabelEvent] = {}
-    seq, last = 0, ledger.last_seq()
-    while events := ledger.events_after(seq, _EVENTS):
-        for event in events:
-            if not isinstance(event, LabelEvent):
-                rows[event.transaction.transaction_id] = event.transaction
-            elif event.label_time < at and not _later(labels.get(event.transaction_id), event):
-                labels[event.transaction_id] = event
-        seq = events[-1].seq
-        if progress is not None:
-            progress(seq, last)
+    sources = ledger.sources()
+    done, total = 0, sum(reached.last_seq - first_seq(source) for source, reached in sources.items())
+    for source in sources:
+        seq = first_seq(source)
+        while events := ledger.events_after(seq, _EVENTS):
+            for event in events:
+                if not isinstance(event, LabelEvent):
+                    rows[event.transaction.transaction_id] = event.transaction
+                elif event.label_time < at and not _later(labels.get(event.transaction_id), event):
+                    labels[event.transaction_id] = event
+            done += events[-1].seq - seq
+            seq = events[-1].seq
+            if progress is not None:
+                progress(done, total)
     if not rows:
         raise DataError("The ledger holds no transactions.", remedy="Give a file with --data, or run the worker first.")
     return _frame(rows, labels)

@@ -11,7 +11,7 @@ from models import metrics
 from models.comparison import Difference, SegmentDifference, by_segment, differences, moves
 from models.segments import first_seen, segments
 from services.champion import served
-from services.promotion import Step, select
+from services.gate import Step, select
 from services.state_directory import StateDirectory
 
 

@@ -11,7 +11,6 @@ from models.bundle import Bundle
 from monitoring.exposition import serve_operations
 from monitoring.logs import configure_logging
 from monitoring.metrics import Metrics
-from services.auth import load_or_create_token
 from services.champion import bundle_of
 from services.composition import WORKER_GROUP, Root
 from services.explain_app import create_explain_app
@@ -49,16 +48,20 @@ def run_worker(root: Root) -> None:
     broker, scoring = root.broker(), _warm(root)
     root.topics(broker)
     worker = Worker(
-        consumer=broker.consumer([TRANSACTIONS, LABELS], WORKER_GROUP),
+        open_consumer=lambda on_revoke: broker.consumer([TRANSACTIONS, LABELS], WORKER_GROUP, on_revoke),
         open_producer=broker.producer,
         ledger=root.ledger(),
         scoring=scoring,
         metrics=metrics,
-        limits=WorkerLimits(batch=settings.batch, refuse_future=not settings.allow_past_and_future),
+        limits=WorkerLimits(
+            batch=settings.batch,
+            wait_s=settings.batch_wait_ms / 1000,
+            refuse_future=not settings.allow_past_and_future,
+        ),
     )
     worker.warm_up()
     waiting[:] = ["waiting for partitions"]
-    while not stop.is_set() and not worker.has_partitions:
+    while not stop.is_set() and not worker.has_joined:
         worker.step()
     waiting.clear()
     with ModelWatch(root.state, scoring, metrics):
@@ -129,7 +132,7 @@ def run_rings_service(root: Root) -> None:
 
 def _begin(root: Root, service: str) -> tuple[Settings, Metrics, str]:
     configure_logging(service, level=root.settings.log_level.upper())
-    token, created = load_or_create_token(root.state.token)
+    token, created = root.token()
     if created:
         log.info("new bearer token", file=str(root.state.token))
     return root.settings, Metrics(), token

@@ -18,7 +18,7 @@ import msgspec
 
 from features.durable import replace_file
 from features.errors import StateError
-from models.gate import GateReport
+from models.gate_report import GateReport
 from services.state_directory import StateDirectory
 
 FORMAT = 1

@@ -17,7 +17,7 @@ from services.bodies import json_response, read_body
 from services.openapi import AWAY, WITH_BODY, operation
 from services.problems import from_domain, unknown_transaction
 from services.rest import Ready, create_app
-from services.work_queue import WorkQueue
+from services.work_queue import Together, WorkQueue
 from streaming.conflicts import decided_before
 from streaming.direct import DirectScoring
 from streaming.scoring import Clock, utc_now
@@ -68,6 +68,7 @@ def create_score_app(
 
 def _routes(direct: DirectScoring, queue: WorkQueue, clock: Clock | None) -> APIRouter:
     router = APIRouter(tags=["score"])
+    single: Together[Transaction, Decision] = Together(queue, direct.score_each)
 
     @router.post(
         "/v1/score",
@@ -84,7 +85,7 @@ def _routes(direct: DirectScoring, queue: WorkQueue, clock: Clock | None) -> API
     async def score(request: Request) -> Response:
         raw = await read_body(request, MAX_MESSAGE_BYTES)
         transaction = decode_transaction(raw, now=clock() if clock else None)
-        [decision] = await queue.run(direct.score, [transaction])
+        decision = await single.ask(transaction)
         _log(request, [decision])
         return json_response(decision)
 

@@ -11,12 +11,13 @@ from features.replay import Replay, replay
 from models.bundle import Bundle
 from models.bundle_writer import BundleParts
 from models.companion_fitting import fallback_report, fit_companions
-from models.inclusion import at_rows, inclusion_weights
+from models.fitting import Sample
 from models.policy import Costs, Policy
 from models.policy_choice import choose_policy, with_anomaly_review
 from models.scorer import Matrix
 from models.search_report import Bounds
-from models.train import NO_SEARCH, TrainResult, train
+from models.splits import Rows
+from models.train import NO_SEARCH, TrainResult, sample_of, train
 from services.champion import install, policy_of
 from services.registry import Alias
 from services.state_directory import StateDirectory
@@ -56,10 +57,12 @@ def train_and_install(
     bounds: Bounds = NO_SEARCH,
     fold_progress: Progress | None = None,
     train_progress: Callable[[str, float], None] | None = None,
+    before_install: Callable[[Replay], None] | None = None,
 ) -> Trained:
     """Fold a history, train on what was known at ``as_of``, choose the policy and install both.
 
-    ``bounds`` say how long to search for parameters; not at all unless told so.
+    ``bounds`` say how long to search for parameters; not at all unless told so. ``before_install`` is called with the
+    folded history once the model is made.
     """
     folded = replay(history, progress=fold_progress)
     result = train(
@@ -67,23 +70,27 @@ def train_and_install(
     )
     parts = _with_companions(result, history, folded.features, seed)
     rows = result.split.calibration.rows
-    window = history.iloc[rows]
-    scores, amounts = result.model.score(folded.features[rows]), window["amount"].to_numpy()
-    truth, weights = window["is_fraud"].fillna(0).to_numpy(dtype=bool), at_rows(inclusion_weights(history), rows)
-    policy = choose_policy(scores, amounts, truth, Costs(), weights)
+    window, amounts = sample_of(history, folded.features, result.weights, rows), history["amount"].iloc[rows].to_numpy()
+    scores = result.model.score(window.features)
+    policy = choose_policy(scores, amounts, window.is_fraud, Costs(), window.weights)
     if parts.companions.anomaly is not None:
-        unusual = parts.companions.anomaly.percentile(folded.features[rows])
-        policy = with_anomaly_review(policy, scores, amounts, unusual)
+        unusual = parts.companions.anomaly.percentile(window.features)
+        policy = with_anomaly_review(policy, scores, amounts, unusual, window.weights)
+    if before_install is not None:
+        before_install(folded)
     bundle, alias = install(state, parts, policy, utc_now())
     return Trained(bundle, alias, policy_of(state, bundle.version), result, folded)
 
 
 def _with_companions(result: TrainResult, history: pd.DataFrame, features: Matrix, seed: int) -> BundleParts:
     """Return what training hands over, with the companions and what the fallback is worth on the newest window."""
-    truth, split = history["is_fraud"].fillna(0).to_numpy(dtype=bool), result.split
-    companions = fit_companions(result.model, features, truth, NAMES, split, seed=seed)
+    split = result.split
+
+    def sample(rows: Rows) -> Sample:
+        return sample_of(history, features, result.weights, rows)
+
+    companions = fit_companions(result.model, sample(split.fitted), sample(split.calibration.rows), NAMES, seed=seed)
     found = dict(result.parts.metrics)
     if companions.fallback is not None and split.test is not None:
-        rows = split.test.rows
-        found["fallback"] = fallback_report(result.model, companions.fallback, features[rows], truth[rows], NAMES)
+        found["fallback"] = fallback_report(result.model, companions.fallback, sample(split.test.rows), NAMES)
     return replace(result.parts, companions=companions, metrics=found)

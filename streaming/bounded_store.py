@@ -1,57 +1,64 @@
-"""Reads of feature states that never take longer than their share of the reply's budget."""
+"""A feature store that keeps to its share of the reply's budget, behind a circuit breaker."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from time import monotonic
+from typing import Any, TypeVar
 
 from features.errors import StoreUnavailable
-from features.store import Entity, FeatureStore, States
+from features.store import Entity, FeatureStore, Found, States
 
-_Found = dict[Entity, dict[str, bytes]]
+OPEN_S = 1.0  # how long the circuit stays open after a failure
+T = TypeVar("T")
 
 
 class BoundedStore:
-    """A feature store whose reads are cut off after ``read_timeout_s`` seconds.
+    """A feature store whose calls are cut off after ``timeout_s`` seconds each.
 
-    While a read that was cut off is still running, further reads fail at once: a slow store costs its budget once, not
-    once a transaction. Writes wait for the store; they come after the reply.
+    After a call that was cut off, the circuit is open: for a second, and for as long as that call still runs, every
+    other fails at once. So a store that is slow costs its budget once, not once a transaction; one that refuses at once
+    costs nothing. A replace that was cut off may still be done; folding the same events again finds that out.
+
+    `patient` gives the store to whoever nobody waits for.
     """
 
-    def __init__(self, store: FeatureStore, read_timeout_s: float) -> None:
-        self._store = store
-        self._timeout_s = read_timeout_s
+    def __init__(self, store: FeatureStore, timeout_s: float, *, now: Callable[[], float] = monotonic) -> None:
+        self.patient = store
+        self._timeout_s = timeout_s
+        self._now = now
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="feature-store")
-        self._late: Future[_Found] | None = None
+        self._late: Future[Any] | None = None
+        self._closed_from = 0.0
 
-    def warm_up(self) -> None:
-        """Pay first-call costs now, without a time limit."""
-        self._thread.submit(self._store.warm_up).result()
+    @property
+    def is_open(self) -> bool:
+        """Whether the circuit is open: calls would fail at once."""
+        return self._now() < self._closed_from or not (self._late is None or self._late.done())
 
-    def read(self, keys: Mapping[Entity, Sequence[str]]) -> _Found:
+    def read(self, keys: Mapping[Entity, Sequence[str]]) -> Found:
         """Return the states found in time, or raise `StoreUnavailable`."""
-        if self._late is not None:
-            if not self._late.done():
-                raise StoreUnavailable("The feature store is still busy with a read that took too long.")
-            self._late = None
-        read = self._thread.submit(self._store.read, keys)
-        try:
-            return read.result(self._timeout_s)
-        except TimeoutError:
-            self._late = read
-            raise StoreUnavailable(
-                f"The feature store took more than {self._timeout_s * 1000:.0f} ms to read.",
-                remedy="Look at its load and its network; decisions go on without history meanwhile.",
-            ) from None
+        return self._call("read", self.patient.read, keys)
 
-    def read_patiently(self, keys: Mapping[Entity, Sequence[str]]) -> _Found:
-        """Return the states found, however long it takes: for catching up, where nobody waits for a reply."""
-        return self._thread.submit(self._store.read, keys).result()
-
-    def write(self, states: States, as_of: datetime) -> None:
-        """Write states; returns when they are durable."""
-        self._thread.submit(self._store.write, states, as_of).result()
+    def replace(self, states: States, read: States, as_of: datetime) -> Found:
+        """Replace states that are as they were read, and return the others, or raise `StoreUnavailable`."""
+        return self._call("write", self.patient.replace, states, read, as_of)
 
     def close(self) -> None:
         """Let the running call end, then close the store."""
         self._thread.shutdown(wait=True)
-        self._store.close()
+        self.patient.close()
+
+    def _call(self, what: str, function: Callable[..., T], *arguments: object) -> T:
+        if self.is_open:
+            raise StoreUnavailable("The feature store took too long a moment ago; it is left alone for now.")
+        call = self._thread.submit(function, *arguments)
+        try:
+            return call.result(self._timeout_s)
+        except TimeoutError:
+            self._late = call
+            self._closed_from = self._now() + OPEN_S
+            raise StoreUnavailable(
+                f"The feature store took more than {self._timeout_s * 1000:.0f} ms to {what}.",
+                remedy="Look at its load and its network; decisions go on without history meanwhile.",
+            ) from None

@@ -1,6 +1,6 @@
 """The broker's seam: produce, consume, commit. One conformance suite runs over every implementation."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +9,7 @@ TOPICS = (TRANSACTIONS, DECISIONS, LABELS, DEAD_LETTER)
 
 Headers = tuple[tuple[str, bytes], ...]
 Position = tuple[str, int]  # topic, partition
+OnRevoke = Callable[[], Mapping[Position, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,14 @@ class Consumer(Protocol):
         """Return up to ``max_records`` messages, waiting at most ``timeout_s`` seconds for the first."""
 
     def commit(self, offsets: Mapping[Position, int]) -> None:
-        """Store the next offset to read per position; an offset below the one committed before raises ValueError."""
+        """Store the next offset to read per position.
+
+        One below what this member committed before raises ValueError; one below what others have committed meanwhile
+        is left out, as are positions of others.
+        """
+
+    def held(self) -> frozenset[Position] | None:
+        """The positions that the group has dealt to this member; None until it has dealt any or none."""
 
     def lag(self) -> dict[Position, int]:
         """Messages not yet polled, per assigned position that has been fetched from, as of its last fetch."""
@@ -62,8 +70,12 @@ class Broker(Protocol):
     def producer(self) -> Producer:
         """Return a new producer."""
 
-    def consumer(self, topics: Sequence[str], group: str) -> Consumer:
-        """Return a consumer of ``topics`` in ``group``, starting at the earliest offset where none is committed."""
+    def consumer(self, topics: Sequence[str], group: str, on_revoke: OnRevoke | None = None) -> Consumer:
+        """Return a consumer of ``topics`` in ``group``, starting at the earliest offset where none is committed.
+
+        ``on_revoke`` is called, inside `Consumer.poll`, when the group is about to take positions away in good order;
+        the offsets that it returns are committed while they still can be.
+        """
 
     def close(self) -> None:
         """Release the broker's own connections."""

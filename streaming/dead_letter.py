@@ -8,6 +8,10 @@ headers, all text in UTF-8, whose names begin with ``dead-letter.``; the origina
 | code, message, field | the error; card numbers masked, control characters escaped |
 | topic, partition, offset | where the original stands |
 | at | when it was given up, RFC 3339 |
+| size | length of the original in bytes, where its value had to be cut |
+
+A message that the dead-letter topic would not take is cut from its end; headers of its own and a key that leave no room
+for the value are left out then. Compressed, such a message passes a topic that takes no larger ones.
 
 A **marker** says that an entry was replayed. It has an empty value and the headers ``replayed`` (the entry's id) and
 ``at``. The topic is only ever appended to, so its story can be read from beginning to end.
@@ -20,6 +24,7 @@ from datetime import datetime
 from features.errors import InvalidInput, RingfenceError
 from features.reference import mask_card_numbers
 from streaming.broker import DEAD_LETTER, Headers, Record
+from streaming.brokers.limits import MAX_MESSAGE_BYTES
 
 PREFIX = "dead-letter."
 REPLAY_HEADER = "replay-of"  # on a replayed message, and on the dead letter that it may become again: the entry's id
@@ -40,7 +45,8 @@ class Outgoing:
 class DeadLetter:
     """What the headers of one entry say. Offsets are -1 and texts empty where a foreign producer left them out.
 
-    ``id`` is ``partition:offset`` in the dead-letter topic; ``size`` the length of the original in bytes.
+    ``id`` is ``partition:offset`` in the dead-letter topic; ``size`` the length of the original in bytes; ``cut`` says
+    that less of it is kept.
     """
 
     id: str
@@ -52,11 +58,17 @@ class DeadLetter:
     offset: int
     at: str
     size: int
+    cut: bool
     replay_of: str
 
 
-def dead_letter_record(record: Record, error: RingfenceError, now: datetime) -> Outgoing:
-    """Return the dead letter for ``record``, which failed with ``error`` at ``now`` (aware)."""
+def dead_letter_record(
+    record: Record, error: RingfenceError, now: datetime, *, room: int = MAX_MESSAGE_BYTES
+) -> Outgoing:
+    """Return the dead letter for ``record``, which failed with ``error`` at ``now`` (aware).
+
+    ``room`` is what key, value and headers of the original may take, in bytes.
+    """
     about = {
         "code": error.code,
         "message": error.message,
@@ -67,7 +79,14 @@ def dead_letter_record(record: Record, error: RingfenceError, now: datetime) -> 
         "at": now.isoformat(),
     }
     own = tuple((name, value) for name, value in record.headers if not name.startswith(PREFIX))
-    return Outgoing(DEAD_LETTER, record.value, record.key, _headers(about) + own)
+    key, value = record.key, record.value
+    beside = len(key or b"") + sum(len(name) + len(content) for name, content in own)
+    if beside + len(value) > room:
+        if beside > room // 2:
+            key, own, beside = None, (), 0
+        about["size"] = str(len(value))
+        value = value[: room - beside]
+    return Outgoing(DEAD_LETTER, value, key, _headers(about) + own)
 
 
 def replay_record(record: Record, *, value: bytes, key: bytes | None) -> Outgoing:
@@ -95,6 +114,7 @@ def replayed_id(record: Record) -> str | None:
 def read_dead_letter(record: Record) -> DeadLetter:
     """Read an entry's headers; never fails, whatever a foreign producer put there."""
     about = _texts(record)
+    size = max(_number(about, "size"), len(record.value))
     replay_of = next((value for name, value in record.headers if name == REPLAY_HEADER), b"")
     return DeadLetter(
         id=entry_id(record),
@@ -105,7 +125,8 @@ def read_dead_letter(record: Record) -> DeadLetter:
         partition=_number(about, "partition"),
         offset=_number(about, "offset"),
         at=about.get("at", ""),
-        size=len(record.value),
+        size=size,
+        cut=size > len(record.value),
         replay_of=safe_text(replay_of.decode(errors="replace")),
     )
 

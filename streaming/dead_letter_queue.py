@@ -155,6 +155,11 @@ def _check_replayable(entries: Collection[Entry], mended: Mapping[str, bytes]) -
                 f"Dead letter {entry.letter.id} comes from topic {entry.letter.topic!r}, which takes no replays.",
                 remedy="It was not written by Ringfence: send its content to the right topic by other means.",
             )
+        if entry.letter.cut and entry.letter.id not in mended:
+            raise DataError(
+                f"Dead letter {entry.letter.id} holds only the beginning of a message of {entry.letter.size:,} bytes.",
+                remedy="Send it again from where it came from, or mend it with --file.",
+            )
     strays = sorted(mended.keys() - {entry.letter.id for entry in entries})
     if strays:
         raise DataError(

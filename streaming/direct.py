@@ -1,6 +1,6 @@
 """The use case behind request/reply transports: score now, answer now, let the stream worker do the rest.
 
-A decision is final once it is in the ledger. Feature states are left alone here: the worker is their single writer, and
+A decision is final once it is in the ledger. Feature states are left alone here: the workers write them, and
 the `streaming.forwarder.Forwarder` hands it what was decided here.
 """
 
@@ -72,6 +72,19 @@ class DirectScoring:
         raise LedgerUnavailable(
             "The ledger keeps refusing a request as decided already.", remedy="Send the same request again."
         )
+
+    def score_each(self, transactions: Sequence[Transaction]) -> list[Decision | DuplicateConflict]:
+        """Score transactions of separate requests together, in order; a conflict is the answer to its own alone.
+
+        Together they take one read, one fold and one commit, and earlier ones count for later ones. Raises
+        `LedgerUnavailable` as `score` does.
+        """
+        try:
+            return [*self.score(transactions)]
+        except DuplicateConflict as conflict:
+            if len(transactions) == 1:
+                return [conflict]
+            return [answer for transaction in transactions for answer in self.score_each([transaction])]
 
     def look_up(self, transaction_id: str) -> Decision | None:
         """Return the decision recorded for a transaction, if there is one."""

@@ -18,6 +18,7 @@ from streaming.ledger import Ledger
 
 log = structlog.get_logger(__name__)
 BATCH = 256
+GATHER_S = 0.02  # what is recorded within so long of the first goes with it: a flush and a commit for all of them
 LOOK_EVERY_S = 1.0  # for decisions that another process recorded
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # after the first, second, ... failure in a row
 
@@ -51,7 +52,7 @@ class Forwarder:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look into the outbox at once."""
+        """Look into the outbox, when what comes right behind is there too."""
         self._work.set()
 
     def close(self) -> None:
@@ -81,7 +82,8 @@ class Forwarder:
             # Cleared before the outbox is read: what is recorded from here on either is read or wakes the next round.
             self._work.clear()
             if self._empty_outbox():
-                self._work.wait(LOOK_EVERY_S)
+                if self._work.wait(LOOK_EVERY_S):
+                    self._stop.wait(GATHER_S)
             else:
                 self._stop.wait(BACKOFF_S[min(self._failures, len(BACKOFF_S)) - 1])
         if not self.failing:

@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from features.codec import content_hash, decode_label, decode_transaction
-from features.errors import InvalidInput, InvalidLabel, RingfenceError
+from features.errors import InvalidInput, InvalidLabel, InvalidTransaction, RingfenceError
 from features.events import LabelEvent
 from features.label import Label
 from features.transaction import Transaction
+from features.validation import check_time
 from streaming.broker import LABELS, Record
 from streaming.conflicts import decided_before
 from streaming.ledger import Ledger, Recorded
 from streaming.ledgers.rows import label_event, ref_of
+from streaming.sources import source_of_partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Arrival:
 
     transaction: Transaction
     content_hash: str
+    source: int
     known: Recorded | None = None
 
 
@@ -35,6 +38,7 @@ class Intake:
     arrivals: list[Arrival] = field(default_factory=list)
     repeats: list[str] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
+    label_partitions: list[int] = field(default_factory=list)
     label_events: list[LabelEvent] = field(default_factory=list)
     dead: list[tuple[Record, RingfenceError]] = field(default_factory=list)
 
@@ -42,7 +46,8 @@ class Intake:
 def take_in(records: Sequence[Record], ledger: Ledger, now: datetime | None) -> Intake:
     """Decode, validate and deduplicate a micro-batch against itself and against the ledger.
 
-    ``now`` is the processing time that future event times are held against; None accepts any (replays).
+    ``now`` is the processing time that future event times are held against; None accepts any (replays). A transaction
+    that was decided is past that question: whoever decided it may have had another clock.
     """
     intake = Intake()
     transactions: list[tuple[Record, Transaction]] = []
@@ -52,22 +57,30 @@ def take_in(records: Sequence[Record], ledger: Ledger, now: datetime | None) -> 
             if record.topic == LABELS:
                 labels.append((record, decode_label(record.value, now=now)))
             else:
-                transactions.append((record, decode_transaction(record.value, now=now)))
+                transactions.append((record, decode_transaction(record.value)))
         except InvalidInput as refusal:
             intake.dead.append((record, refusal))
     if transactions:
-        _deduplicate(transactions, ledger, intake)
+        _deduplicate(transactions, ledger, now, intake)
     if labels:
         _join_labels(labels, ledger, intake)
     return intake
 
 
-def _deduplicate(transactions: Sequence[tuple[Record, Transaction]], ledger: Ledger, intake: Intake) -> None:
+def _deduplicate(
+    transactions: Sequence[tuple[Record, Transaction]], ledger: Ledger, now: datetime | None, intake: Intake
+) -> None:
     found = ledger.find([transaction.transaction_id for _, transaction in transactions])
     hashes = {recorded.transaction.transaction_id: recorded.content_hash for recorded in found.values()}
     placed = {key for key, recorded in found.items() if recorded.seq is not None}
     for record, transaction in transactions:
         key = transaction.transaction_id
+        if key not in hashes:
+            try:
+                check_time(transaction.event_time, "event_time", InvalidTransaction, now)
+            except InvalidTransaction as refusal:
+                intake.dead.append((record, refusal))
+                continue
         digest = content_hash(transaction)
         if hashes.setdefault(key, digest) != digest:
             intake.dead.append((record, decided_before(key)))
@@ -75,7 +88,8 @@ def _deduplicate(transactions: Sequence[tuple[Record, Transaction]], ledger: Led
             intake.repeats.append(key)
         else:
             placed.add(key)
-            intake.arrivals.append(Arrival(transaction, digest, found.get(key)))
+            source = source_of_partition((record.topic, record.partition))
+            intake.arrivals.append(Arrival(transaction, digest, source, found.get(key)))
 
 
 def _join_labels(labels: Sequence[tuple[Record, Label]], ledger: Ledger, intake: Intake) -> None:
@@ -99,6 +113,7 @@ def _join_labels(labels: Sequence[tuple[Record, Label]], ledger: Ledger, intake:
             intake.dead.append((record, _orphan(label)))
             continue
         intake.labels.append(label)
+        intake.label_partitions.append(record.partition)
         intake.label_events.append(label_event(label, ref, seq=0))
 
 

@@ -17,6 +17,7 @@ from features.table import datetimes, transactions
 from features.transaction import Transaction
 from streaming.ledgers.rows import label_event, ref_of
 from streaming.order import Order
+from streaming.sources import EARLIER
 
 Progress = Callable[[int, int], None]
 
@@ -68,7 +69,7 @@ def online_features(
         rows = delivery.order[begin : begin + batch]
         events: list[Event] = []
         for row in rows.tolist():
-            events.extend(order.place(payments[row]))
+            events.extend(order.place(payments[row], EARLIER))
             if (known := labels[row]) is not None:
                 order.add(known)
         fold = engine.fold(events, store.read(engine.keys(events)))

@@ -6,21 +6,28 @@ from datetime import datetime
 
 import msgspec
 
-from features.errors import BrokerUnavailable, RingfenceError
+from features.errors import BrokerUnavailable, MessageTooLarge, RingfenceError
 from streaming.broker import DECISIONS, Headers, Producer, Record
+from streaming.brokers.limits import MAX_MESSAGE_BYTES
 from streaming.dead_letter import dead_letter_record
 from streaming.ledger import Recorded
 
 _encode = msgspec.json.Encoder().encode
+_LEAST_ROOM = 1024
 _REPEATED: Headers = (("repeated", b"1"),)
 
 
 class Publisher:
-    """A producer, opened at its first use and anew after a flush that failed: what became of that one is unknown."""
+    """A producer, opened at its first use and anew after a flush that failed: what became of that one is unknown.
+
+    Where the dead-letter topic takes less than we would have made it for, somebody else having made it, dead letters
+    are cut shorter with each attempt: one that never fits would hold up everything behind it.
+    """
 
     def __init__(self, open_producer: Callable[[], Producer]) -> None:
         self._open_producer = open_producer
         self._producer: Producer | None = None
+        self._room = MAX_MESSAGE_BYTES
 
     def connect(self) -> Producer:
         """Return the producer; connect one if there is none."""
@@ -35,7 +42,7 @@ class Publisher:
 
     def dead_letter(self, record: Record, reason: RingfenceError, now: datetime) -> None:
         """Send a record to the dead-letter queue."""
-        letter = dead_letter_record(record, reason, now)
+        letter = dead_letter_record(record, reason, now, room=self._room)
         self.connect().send(letter.topic, letter.value, key=letter.key, headers=letter.headers)
 
     def flush(self) -> None:
@@ -44,7 +51,9 @@ class Publisher:
             return
         try:
             self._producer.flush()
-        except BrokerUnavailable:
+        except BrokerUnavailable as error:
+            if isinstance(error, MessageTooLarge):
+                self._room = max(self._room // 2, _LEAST_ROOM)
             broken, self._producer = self._producer, None
             with suppress(BrokerUnavailable):
                 broken.close()

@@ -19,13 +19,14 @@ from features.engine import FeatureEngine, UnusableState
 from features.errors import StoreUnavailable
 from features.events import Event, TransactionEvent
 from features.flags import UNUSABLE, recorded_flags
-from features.store import Entity, FeatureStore
+from features.store import FeatureStore, Found
 from models.bundle import Bundle
 from models.decision import Decision, Verdict
 from models.fallback import Fallback
 from models.policy import Policy
 from models.reasons import reason_codes
 from streaming.bounded_store import BoundedStore
+from streaming.replacing import replace_states
 from streaming.unusable_states import UnusableStates
 
 LATE_EVENT = "LATE_EVENT"  # later than the allowed lateness: scored, and flagged
@@ -43,12 +44,13 @@ def utc_now() -> datetime:
 class Scored:
     """Decisions, one per `TransactionEvent` in order, and the states after the fold.
 
-    ``states`` is None when the store could not be read: there is nothing right to write back then. ``unusable`` are
-    stored states that were given up: whoever writes ``states`` replaces them.
+    ``states`` is None when the store could not be read: there is nothing right to write back then. ``read`` is what
+    they were before. ``unusable`` are stored states that were given up: whoever writes ``states`` replaces them.
     """
 
     decisions: list[Decision]
-    states: dict[Entity, dict[str, bytes]] | None
+    read: Found
+    states: Found | None
     unusable: tuple[UnusableState, ...] = ()
 
 
@@ -91,7 +93,7 @@ class Scoring:
     def warm_up(self) -> None:
         """Compile the fold, open the store and score once, so that the first transaction pays for none of it."""
         self._engine.warm_up()
-        self._store.warm_up()
+        self._store.patient.warm_up()
         self.bundle.smoke_test()
 
     def decide(
@@ -114,7 +116,7 @@ class Scoring:
         watch.lap("fold")
         transactions = [event.transaction for event in events if isinstance(event, TransactionEvent)]
         if not transactions:
-            return Scored([], fold.states if states is not None else None, fold.unusable)
+            return Scored([], states or {}, fold.states if states is not None else None, fold.unusable)
         fallback = bundle.fallback if states is None else None
         scorer = fallback or bundle
         scores = scorer.score(fold.features)
@@ -159,29 +161,34 @@ class Scoring:
             )
             for row, transaction in enumerate(transactions)
         ]
-        return Scored(decisions, fold.states if states is not None else None, fold.unusable)
+        return Scored(decisions, states or {}, fold.states if states is not None else None, fold.unusable)
 
     def refold(self, events: Sequence[Event]) -> tuple[UnusableState, ...]:
         """Bring feature states up to date with events decided earlier; states skip what they have applied already.
 
-        Return the stored states that were given up.
+        Takes as long as the store does. Return the stored states that were given up.
         """
-        states = self._store.read_patiently(self._engine.keys(events))
-        fold = self._engine.fold(events, states)
+        store = self._store.patient
+        read = store.read(self._engine.keys(events))
+        fold = self._engine.fold(events, read)
         self._unusable.log(fold.unusable)
-        self.write(fold.states, events)
+        replace_states(self._engine, store, fold.states, read, events)
         return fold.unusable
 
-    def write(self, states: dict[Entity, dict[str, bytes]], events: Sequence[Event]) -> None:
-        """Make folded states durable."""
-        newest = max(e.transaction.event_time if isinstance(e, TransactionEvent) else e.event_time for e in events)
-        self._store.write(states, newest)
+    def write(self, scored: Scored, events: Sequence[Event]) -> int:
+        """Make folded states durable; return how many another worker had changed meanwhile, which are folded anew."""
+        return replace_states(self._engine, self._store, scored.states or {}, scored.read, events)
+
+    @property
+    def store(self) -> BoundedStore:
+        """The feature store, bounded by its share of the reply's budget."""
+        return self._store
 
     def close(self) -> None:
         """Close the feature store."""
         self._store.close()
 
-    def _read(self, events: Sequence[Event]) -> dict[Entity, dict[str, bytes]] | None:
+    def _read(self, events: Sequence[Event]) -> Found | None:
         try:
             return self._store.read(self._engine.keys(events))
         except StoreUnavailable:

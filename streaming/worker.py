@@ -9,13 +9,19 @@ One micro-batch takes these steps, in this order:
 5. publish    decisions and dead letters
 6. fold       write the new feature states                                                    → states are durable
 7. flush      wait until the broker has acknowledged everything published
-8. commit     offsets, when idle or once a second, and the ledger's checkpoint with them      → input is done with
+8. commit     the ledger's checkpoints and, behind them, offsets: when idle, once a second, and before partitions
+              are taken away                                                                  → input is done with
 
 A crash before 4 leaves nothing behind: the records are delivered again. After 4 they are delivered again too, found in
 the ledger, and their first decision is published again. A crash between 4 and 6 leaves states behind the ledger:
-the next start folds what the ledger holds after its checkpoint, and each state skips what it has applied already.
-While the feature store is out of reach, decisions go on without history (``degraded``) and states are
-caught up in the same way once it answers.
+whoever gets the partition next folds what the ledger holds after its checkpoint, and each state skips what it has
+applied already.
+
+Any number of workers share the partitions. Each partition is a source of events with an order of its own, which the
+ledger guards: a worker that was stopped for so long that another has gone on is refused at step 4 (`Superseded`),
+having changed nothing, and finds the decisions of the other when it looks again. Step 6 replaces a state only if it is
+as it was read (`streaming.replacing`). While the feature store is out of reach or behind, decisions go on without
+history (``degraded``) and `streaming.catch_up` folds them later.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,23 +31,23 @@ from time import monotonic
 
 import structlog
 
-from features.errors import BrokerUnavailable, DuplicateConflict, LedgerUnavailable, StoreUnavailable
+from features.errors import BrokerUnavailable, DuplicateConflict, LedgerUnavailable, StoreUnavailable, Superseded
 from features.events import Event, LabelEvent, TransactionEvent
-from features.store import Entity
 from models.decision import Decision
 from monitoring.metrics import Metrics
-from streaming.broker import Consumer, Position, Producer, Record
+from streaming.broker import LABELS, Consumer, OnRevoke, Position, Producer, Record
+from streaming.catch_up import CatchUp
 from streaming.intake import Intake, take_in
 from streaming.ledger import Ledger, LedgerBatch, Recorded
-from streaming.observing import observe_stream, observe_unusable
+from streaming.observing import observe_stream
 from streaming.order import Order
 from streaming.publishing import Publisher
-from streaming.scoring import Clock, Scoring, Stopwatch, utc_now
+from streaming.scoring import Clock, Scored, Scoring, Stopwatch, utc_now
+from streaming.sources import EARLIER, source_of_partition
 
 log = structlog.get_logger(__name__)
-CATCH_UP_EVENTS = 512
 RETRY_S = 0.5
-REST_RACES = 5  # attempts at a batch that REST keeps recording transactions of
+RACES = 5  # attempts at a batch that REST or another worker keeps recording transactions of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,15 @@ class WorkerLimits:
 
 
 class Worker:
-    """The single writer of feature states."""
+    """One of the writers of feature states.
+
+    ``open_consumer`` joins the group; it gets what tells the last offsets before partitions are taken away.
+    """
 
     def __init__(
         self,
         *,
-        consumer: Consumer,
+        open_consumer: Callable[[OnRevoke], Consumer],
         open_producer: Callable[[], Producer],
         ledger: Ledger,
         scoring: Scoring,
@@ -69,32 +78,41 @@ class Worker:
         limits: WorkerLimits | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        self._consumer = consumer
         self._publisher = Publisher(open_producer)
         self._ledger = ledger
         self._scoring = scoring
         self._metrics = metrics
         self._limits = limits or WorkerLimits()
         self._clock = clock
+        self._states = CatchUp(ledger, scoring, metrics)
+        self._held: frozenset[Position] = frozenset()
+        self._has_to_resume = False
+        self._order = Order()
         self._unfinished: list[Record] = []
         self._offsets: dict[Position, int] = {}
         self._committed_at = monotonic()
-        self._durable = 0  # the ``seq`` through which feature states are durable
-        self._resume()
+        self._consumer = open_consumer(self._hand_over)
 
     def warm_up(self) -> None:
-        """Connect the producer, so that the first decision does not wait for it."""
+        """Connect the producer, so that the first decision does not wait for it; catch up in a thread from now on."""
         self._publisher.connect()
+        self._states.start()
 
     @property
     def caught_up(self) -> bool:
         """Whether feature states hold everything that was decided."""
-        return self._durable == self._order.seq
+        return self._states.ask(self._order.last)
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether the consumer group has dealt this worker its partitions, be it none."""
+        return self._consumer.held() is not None
 
     def run(self, stop: Flag) -> None:
         """Work until ``stop`` is set, then finish the micro-batch in hand and commit.
 
-        A ledger or broker that is out of reach holds the worker up, nothing else: the micro-batch is tried again.
+        A ledger or broker that is out of reach holds the worker up, nothing else: the micro-batch is tried again, and
+        until it is through no other is taken on, so that what waits, waits on the broker.
         """
         while not stop.is_set():
             try:
@@ -107,12 +125,15 @@ class Worker:
 
     def step(self) -> int:
         """Handle one micro-batch; return how many records it had."""
-        if self._unfinished:
+        if self._unfinished or self._has_to_resume:
             self._resume()
-        if not self.caught_up:
-            self._catch_up()
         records = self._unfinished or self._consumer.poll(self._limits.wait_s, self._limits.batch)
-        if records:
+        if not self._unfinished and self._held != (held := self._consumer.held() or frozenset()):
+            self._held, self._has_to_resume = held, True  # until the ledger has answered
+            self._offsets = {position: offset for position, offset in self._offsets.items() if position in held}
+            self._unfinished = records  # if the ledger does not answer now, they are not lost
+            self._resume()
+        if records or self._has_only_labels:
             self._unfinished = records
             self._handle(records)
             self._publisher.flush()
@@ -121,15 +142,17 @@ class Worker:
                 position = record.topic, record.partition
                 # A rebalance may deliver again what is finished but not committed: offsets only go up.
                 self._offsets[position] = max(record.offset + 1, self._offsets.get(position, 0))
+        else:
+            self._states.ask(self._order.last)  # states that are behind are caught up without payments, too
         since = monotonic() - self._committed_at
         if since >= (self._limits.commit_at_last_s if records else self._limits.commit_interval_s):
             self.commit()
         return len(records)
 
     def commit(self) -> None:
-        """Commit the ledger's checkpoint and the offsets of finished micro-batches."""
+        """Commit the ledger's checkpoints and the offsets of finished micro-batches."""
         if self._offsets:
-            self._ledger.save_checkpoint(self._durable)
+            self._ledger.save_checkpoints(self._states.reached(self._order.last))
             self._consumer.commit(self._offsets)
             self._offsets = {}
         self._committed_at = monotonic()
@@ -139,35 +162,40 @@ class Worker:
         """Leave the consumer group and release everything the worker was given."""
         self._consumer.close()
         self._publisher.close()
+        self._states.close()
         self._scoring.close()
         self._ledger.close()
 
     @property
-    def has_partitions(self) -> bool:
-        """Whether the consumer group has given this worker partitions, and the broker has answered for them."""
-        return bool(self._consumer.lag())
+    def _has_only_labels(self) -> bool:
+        """Whether no partition of transactions is held whose event time could make labels due."""
+        return bool(self._held) and all(topic == LABELS for topic, _ in self._held)
+
+    def _hand_over(self) -> dict[Position, int]:
+        """Return what can be committed before partitions are taken away; the next owner does the rest again."""
+        offsets, self._offsets = self._offsets, {}
+        try:
+            self._ledger.save_checkpoints(self._states.reached(self._order.last))
+        except LedgerUnavailable as error:
+            log.warning("not committed before a rebalance", error=str(error))
+            return {}
+        return offsets
 
     def _resume(self) -> None:
-        """Take up the order where the ledger left it."""
-        self._order = Order(self._ledger.pending_labels(), self._ledger.last_seq())
-        self._durable = max(self._durable, self._ledger.checkpoint())
-
-    def _catch_up(self) -> None:
-        """Fold what the ledger holds beyond the durable states; give up for now if the store does not answer."""
-        try:
-            while events := self._ledger.events_after(self._durable, CATCH_UP_EVENTS):
-                observe_unusable(self._metrics, self._scoring.refold(events))
-                self._durable = events[-1].seq
-            self._ledger.save_checkpoint(self._durable)
-            log.info("feature states caught up", seq=self._durable)
-        except StoreUnavailable as error:
-            log.warning("feature states are behind", seq=self._durable, error=str(error))
+        """Take up the order of the partitions held where the ledger is."""
+        own = {EARLIER, *map(source_of_partition, self._held)}
+        progress = {source: found for source, found in self._ledger.sources().items() if source in own}
+        labels = self._ledger.pending_labels({partition for topic, partition in self._held if topic == LABELS})
+        self._order = Order(labels, {source: found.last_seq for source, found in progress.items()})
+        self._states.resume({source: found.checkpoint for source, found in progress.items()})
+        self._has_to_resume = False
 
     def _handle(self, records: Sequence[Record]) -> None:
-        """Steps 2 to 6. A transaction that REST records in between sends the micro-batch back to step 2."""
-        for _ in range(REST_RACES):
+        """Steps 2 to 6. A transaction that REST or another worker records in between leads back to step 2."""
+        for _ in range(RACES):
             watch = Stopwatch()
             with_history = self.caught_up
+            watch.lap("catch_up")
             intake = take_in(records, self._ledger, self._clock() if self._limits.refuse_future else None)
             watch.lap("intake")
             events = self._place(intake)
@@ -175,14 +203,15 @@ class Worker:
             watch.skip()
             try:
                 outgoing = self._record(intake, events, scored.decisions)
-            except DuplicateConflict:
+            except (DuplicateConflict, Superseded) as refusal:
+                log.info("taking a micro-batch in again", error=str(refusal))
                 self._resume()
                 continue
             watch.lap("ledger")
             self._publish(intake, outgoing)
             watch.lap("publish")
-            if with_history and scored.states is not None:
-                self._fold(scored.states, events)
+            if with_history and scored.states is not None and events:
+                self._fold(scored, events)
             watch.lap("store_write")
             observe_stream(self._metrics, records, intake, scored, watch.stage_ms, self._clock())
             return
@@ -192,7 +221,11 @@ class Worker:
         """Number what is to be folded: each label before the first transaction that may know of it."""
         for label in intake.label_events:
             self._order.add(label)
-        return [event for arrival in intake.arrivals for event in self._order.place(arrival.transaction)]
+        if self._has_only_labels:
+            return [*self._order.due(self._clock(), min(map(source_of_partition, self._held)))]
+        return [
+            event for arrival in intake.arrivals for event in self._order.place(arrival.transaction, arrival.source)
+        ]
 
     def _record(self, intake: Intake, events: Sequence[Event], decisions: Sequence[Decision]) -> list[Recorded]:
         """Step 4; return the decision of every arrival, in order: the new one, or the one REST gave before."""
@@ -201,16 +234,17 @@ class Worker:
             arrival.known or Recorded(arrival.transaction, arrival.content_hash, decision, "stream", seq)
             for arrival, decision, seq in zip(intake.arrivals, decisions, seqs, strict=True)
         ]
-        self._ledger.commit(
-            LedgerBatch(
-                decisions=[recorded for recorded in outgoing if recorded.seq is not None],
-                placed=[
-                    (r.transaction.transaction_id, seq) for r, seq in zip(outgoing, seqs, strict=True) if r.seq is None
-                ],
-                labels=intake.labels,
-                folded_labels=[event for event in events if isinstance(event, LabelEvent)],
-            )
+        batch = LedgerBatch(
+            decisions=[recorded for recorded in outgoing if recorded.seq is not None],
+            placed=[
+                (r.transaction.transaction_id, seq) for r, seq in zip(outgoing, seqs, strict=True) if r.seq is None
+            ],
+            labels=intake.labels,
+            label_partitions=intake.label_partitions,
+            folded_labels=[event for event in events if isinstance(event, LabelEvent)],
         )
+        if batch.decisions or batch.placed or batch.labels or batch.folded_labels:
+            self._ledger.commit(batch)
         return outgoing
 
     def _publish(self, intake: Intake, outgoing: Sequence[Recorded]) -> None:
@@ -224,13 +258,14 @@ class Worker:
             log.warning("dead letter", code=reason.code, topic=record.topic, offset=record.offset, error=str(reason))
             self._publisher.dead_letter(record, reason, self._clock())
 
-    def _fold(self, states: dict[Entity, dict[str, bytes]], events: Sequence[Event]) -> None:
-        """Step 6; a store that does not answer leaves the states behind, to be caught up."""
-        if not events:
-            return
+    def _fold(self, scored: Scored, events: Sequence[Event]) -> None:
+        """Step 6; a store that does not answer in time leaves the states behind, to be caught up."""
         try:
-            self._scoring.write(states, events)
+            changed = self._scoring.write(scored, events)
         except StoreUnavailable as error:
-            log.warning("feature states are behind", seq=self._durable, error=str(error))
-        else:
-            self._durable = self._order.seq
+            log.warning("feature states are behind", error=str(error))
+            return
+        self._states.done(event.seq for event in events)
+        self._metrics.state_conflicts(changed)
+        if scored.decisions:
+            self._metrics.feature_freshness((self._clock() - scored.decisions[0].decided_at).total_seconds())

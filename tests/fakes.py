@@ -1,10 +1,12 @@
-"""Stand-ins for the trained parts: a model and a policy that need no training and give every verdict."""
+"""Stand-ins for the trained parts, which need no training and give every verdict, and made-up payments for them."""
 
 import math
+from datetime import timedelta
 
 import numpy as np
 
 from features.catalogue import NAMES
+from features.transaction import Transaction
 from models.calibrated_model import Explanation
 from models.policy import Costs, Policy
 
@@ -47,3 +49,16 @@ class FakeBundle:
 def fake_policy(review=0.3, decline=0.8):
     """Review from ``review`` up, decline from ``decline`` up."""
     return Policy(review=review, decline=decline, costs=Costs())
+
+
+def fake_payment(n, begin, *, amount=20.0, **changes):
+    """The ``n``-th payment of one card at one shop, ``n`` minutes after ``begin``; ``changes`` are other fields."""
+    fields = {
+        "transaction_id": f"t{n}",
+        "event_time": begin + timedelta(minutes=n),
+        "card_id": "card1",
+        "merchant_id": "shop1",
+        "amount": amount,
+        "currency": "EUR",
+    }
+    return Transaction(**(fields | changes))

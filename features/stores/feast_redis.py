@@ -4,11 +4,12 @@ Feast can read what is written here; the commands are our own because Feast's ta
 and drop a write whose time is not newer (https://docs.feast.dev/reference/online-stores/redis tells the format).
 """
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from feast.infra.online_stores.helpers import _mmh3 as field_name
@@ -16,8 +17,8 @@ from google.protobuf.timestamp_pb2 import Timestamp  # type: ignore[import-untyp
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from features.errors import ConfigurationError, StoreUnavailable
-from features.store import ENTITIES, UNREADABLE, Entity, States
+from features.errors import ConfigurationError, StoreEmptied, StoreUnavailable
+from features.store import ENTITIES, HISTORY_OF, UNREADABLE, Entity, Found, States
 from features.stores.feast_instance import FEATURE, PROJECT, VIEW_NAMES, key_bytes, open_instance
 from features.stores.feast_value import unwrap, wrap
 
@@ -25,6 +26,33 @@ TIMEOUT_S = 0.5
 _STATE_FIELDS: dict[Entity, bytes] = {entity: field_name(f"{VIEW_NAMES[entity]}:{FEATURE}") for entity in ENTITIES}
 _TIME_FIELDS: dict[Entity, str] = {entity: f"_ts:{VIEW_NAMES[entity]}" for entity in ENTITIES}
 _PROJECT_SUFFIX = PROJECT.encode()
+_OWNER, _REFILLING = f"{PROJECT}:owner", f"{PROJECT}:refilling"
+_REFILL_MS = 15_000  # after which another process may take over the task of filling the store
+_EMPTIED = "EMPTIED"
+_KEYS_A_CALL = 256  # Redis does nothing else meanwhile: about a millisecond
+_TOKEN_BYTES = 112  # of a packed state that tell it from any other: its checksum and the counts in its header
+# Compares and sets one state after the other; answers with the places, and values, of those that had changed.
+_REPLACE = """
+if ARGV[1] ~= '' and redis.call('GET', KEYS[#KEYS]) ~= ARGV[1] then return redis.error_reply('EMPTIED') end
+local changed = {}
+for i = 1, #KEYS - 1 do
+  local at = 6 * i - 4
+  local present = redis.pcall('HGET', KEYS[i], ARGV[at + 2])
+  if type(present) == 'table' then
+    redis.call('DEL', KEYS[i])
+    present = false
+  end
+  local size = tonumber(ARGV[at + 4])
+  if present and (#present ~= size or string.sub(present, 1, #ARGV[at + 5]) ~= ARGV[at + 5]) then
+    changed[#changed + 1] = i
+    changed[#changed + 1] = present
+  else
+    redis.call('HSET', KEYS[i], ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
+  end
+end
+return changed
+"""
+_TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 
 
 class RedisStates:
@@ -41,37 +69,108 @@ class RedisStates:
             )
         except (ValueError, TypeError):
             raise _bad_url("an option after the question mark is not valid") from None
+        self._replace = self._client.register_script(_REPLACE)
+        self._owner: str | None = None  # whose states these have to be
+        self._name = secrets.token_bytes(16)
         self.instance = open_instance(directory, {"type": "redis", "connection_string": options})
 
     def check(self) -> None:
-        """Raise `StoreUnavailable` unless the server answers."""
-        with self._errors():
-            self._client.ping()
+        """Raise `StoreUnavailable` unless the server answers; take note of whose states it holds."""
+        owner = self.owner()
+        self._owner = None if owner is None or owner.startswith(HISTORY_OF) else owner
 
-    def read(self, keys: Mapping[Entity, Sequence[str]]) -> dict[Entity, dict[str, bytes]]:
+    def owner(self) -> str | None:
+        """Return who claimed the states."""
+        with self._errors():
+            owner = self._client.get(_OWNER)
+        return owner.decode() if isinstance(owner, bytes) else None
+
+    def claim(self, owner: str) -> None:
+        """Say whose states these are; whoever was filling the store has done so."""
+        with self._errors(), self._client.pipeline() as pipe:
+            pipe.set(_OWNER, owner)
+            pipe.delete(_REFILLING)
+            pipe.execute()
+        self._owner = owner
+
+    def refill(self) -> bool:
+        """Take, or go on with, the task of filling the store."""
+        with self._errors():
+            if not self._client.set(_REFILLING, self._name, nx=True, px=_REFILL_MS):
+                if self._client.get(_REFILLING) != self._name:
+                    return False
+                self._client.pexpire(_REFILLING, _REFILL_MS)
+        self._owner = None  # what is read and replaced from here on is this process's own work
+        return True
+
+    def read(self, keys: Mapping[Entity, Sequence[str]]) -> Found:
         """Return the states found, in one round trip."""
         wanted = [(entity, key) for entity, of_entity in keys.items() for key in dict.fromkeys(of_entity)]
-        found: dict[Entity, dict[str, bytes]] = {entity: {} for entity in keys}
+        found: Found = {entity: {} for entity in keys}
         if not wanted:
             return found
         with self._errors(), self._client.pipeline(transaction=False) as pipe:
             for entity, key in wanted:
                 pipe.hget(_redis_key(entity, key), _STATE_FIELDS[entity])
-            for (entity, key), reply in zip(wanted, pipe.execute(raise_on_error=False), strict=True):
+            pipe.get(_OWNER)
+            *replies, owner = pipe.execute(raise_on_error=False)
+            if self._owner is not None and owner != self._owner.encode():
+                raise redis.ResponseError(_EMPTIED)
+            for (entity, key), reply in zip(wanted, replies, strict=True):
                 if _is_of_another_type(reply):
                     found[entity][key] = UNREADABLE
                 elif reply is not None:
                     found[entity][key] = unwrap(reply)
         return found
 
+    def replace(self, states: States, read: States, as_of: datetime) -> Found:
+        """Set the states that are as they were read, some hundred in a round trip; return the others.
+
+        Durable as far as the server's append-only file is. States are told apart by their length and their first bytes,
+        in which a packed state has its checksum. Whatever lies under a state's key that is no hash is deleted first.
+        """
+        expected = {(entity, key): wrap(state) for entity, rows in read.items() for key, state in rows.items()}
+        expected |= self._unreadable(states, read)
+        event_time = _event_time(as_of)
+        conflicts: Found = {}
+        rows = [(entity, key, state) for entity, of_entity in states.items() for key, state in of_entity.items()]
+        for start in range(0, len(rows), _KEYS_A_CALL):
+            part = rows[start : start + _KEYS_A_CALL]
+            arguments: list[str | bytes | int] = [self._owner or ""]
+            for entity, key, state in part:
+                token = expected.get((entity, key))
+                size, prefix = (-1, b"") if token is None else (len(token), token[:_TOKEN_BYTES])
+                arguments += [_TIME_FIELDS[entity], event_time, _STATE_FIELDS[entity], wrap(state), size, prefix]
+            names = [_redis_key(entity, key) for entity, key, _ in part]
+            with self._errors():
+                changed = iter(self._replace([*names, _OWNER], arguments))
+            for place, present in zip(changed, changed, strict=True):
+                entity, key, _ = part[place - 1]
+                conflicts.setdefault(entity, {})[key] = unwrap(present)
+        return conflicts
+
+    def _unreadable(self, states: States, read: States) -> dict[tuple[Entity, str], bytes]:
+        """Return what lies where nothing readable was found, so that it can be told from what another writer sets."""
+        places = [
+            (entity, key)
+            for entity, rows in states.items()
+            for key in rows
+            if read.get(entity, {}).get(key) == UNREADABLE
+        ]
+        if not places:
+            return {}
+        with self._errors(), self._client.pipeline(transaction=False) as pipe:
+            for entity, key in places:
+                pipe.hget(_redis_key(entity, key), _STATE_FIELDS[entity])
+            replies = zip(places, pipe.execute(raise_on_error=False), strict=True)
+        return {place: reply for place, reply in replies if isinstance(reply, bytes) and unwrap(reply) == UNREADABLE}
+
     def write(self, states: States, as_of: datetime) -> None:
-        """Set all states in one round trip; durable as far as the server's append-only file is.
+        """Set all states in one round trip, whatever is there; durable as far as the server's append-only file is.
 
         Whatever lies under a state's key that is no hash is deleted first, which takes a second one.
         """
-        stamp = Timestamp()
-        stamp.FromDatetime(as_of)
-        event_time = stamp.SerializeToString()
+        event_time = _event_time(as_of)
         rows: list[tuple[bytes, list[str | bytes]]] = [
             (_redis_key(entity, key), [_TIME_FIELDS[entity], event_time, _STATE_FIELDS[entity], wrap(state)])
             for entity, of_entity in states.items()
@@ -109,6 +208,11 @@ class RedisStates:
                 remedy="Check that it runs and that the Redis URL is right (rediss:// for TLS).",
             ) from exc
         except redis.RedisError as exc:
+            if _EMPTIED in str(exc):
+                raise StoreEmptied(
+                    f"Redis at {self._address} has lost the feature states it held.",
+                    remedy="A worker fills it again from the ledger. Turn on its append-only file.",
+                ) from exc
             raise StoreUnavailable(
                 f"Redis at {self._address} refused a command: {exc}.",
                 remedy="Check its memory limit, that it is a master and not loading, and its append-only file.",
@@ -116,7 +220,7 @@ class RedisStates:
 
 
 def parse_url(url: str) -> tuple[str, str]:
-    """Return ``host:port`` and Feast's connection string, both without user and password.
+    """Return ``host:port`` and Feast's connection string with the files of TLS, both without user and password.
 
     Raises `ConfigurationError`, which does not repeat the URL either.
     """
@@ -128,7 +232,10 @@ def parse_url(url: str) -> tuple[str, str]:
     if parts.scheme not in ("redis", "rediss") or not parts.hostname:
         raise _bad_url("it does not start with redis://HOST or rediss://HOST")
     address = f"{parts.hostname}:{port}"
-    return address, f"{address},db={database}" + (",ssl=true" if parts.scheme == "rediss" else "")
+    options = [address, f"db={database}"]
+    if parts.scheme == "rediss":
+        options += ["ssl=true", *(f"{name}={value}" for name, value in parse_qsl(parts.query) if name in _TLS_FILES)]
+    return address, ",".join(options)
 
 
 def _bad_url(reason: str) -> ConfigurationError:
@@ -136,6 +243,14 @@ def _bad_url(reason: str) -> ConfigurationError:
         f"The Redis URL cannot be used: {reason}.",
         remedy="Write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS.",
     )
+
+
+def _event_time(as_of: datetime) -> bytes:
+    """Return a time as Feast stores it."""
+    stamp = Timestamp()
+    stamp.FromDatetime(as_of)
+    encoded: bytes = stamp.SerializeToString()
+    return encoded
 
 
 def _is_of_another_type(reply: object) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from features.errors import StateError, StoreUnavailable
-from features.store import ENTITIES, Entity, States
+from features.store import ENTITIES, UNREADABLE, Entity, Found, States
 from features.stores.feast_instance import FEATURE, PROJECT, VIEW_NAMES, key_bytes, open_instance
 from features.stores.feast_value import unwrap, wrap
 from features.stores.write_ahead_log import BACKSTOP, Checkpoints
@@ -24,10 +24,11 @@ _UPSERT = (
     "INSERT INTO {table} (entity_key, feature_name, value, event_ts) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (entity_key, feature_name) DO UPDATE SET value = excluded.value, event_ts = excluded.event_ts"
 )
+_UPSERT_IF = f"{_UPSERT} WHERE value = ?"
 
 
 class SqliteStates:
-    """Reads and writes states in one SQLite file; threads take turns, other processes read while this one writes."""
+    """Reads and writes states in one SQLite file; threads take turns, so do the processes that write."""
 
     bulk_rows = 20_000
 
@@ -48,10 +49,44 @@ class SqliteStates:
             for table in _TABLES.values():
                 self._connection.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 1)").fetchone()  # noqa: S608 (our own table names)
 
-    def read(self, keys: Mapping[Entity, Sequence[str]]) -> dict[Entity, dict[str, bytes]]:
+    def read(self, keys: Mapping[Entity, Sequence[str]]) -> Found:
         """Return the states found; damage of the file as a whole is an outage like any other."""
         with self._outage(), self._lock:
             return {entity: self._read(entity, wanted) for entity, wanted in keys.items()}
+
+    def replace(self, states: States, read: States, as_of: datetime) -> Found:
+        """Upsert what is as it was read, in one transaction, synced to disk when this returns; return the rest."""
+        event_ts = as_of.replace(tzinfo=None)
+        conflicts: Found = {}
+        with self._outage(), self._lock, self._connection:
+            for entity, rows in states.items():
+                expected = read.get(entity, {})
+                before = self._connection.total_changes
+                self._connection.executemany(
+                    _UPSERT_IF.format(table=_TABLES[entity]),
+                    (
+                        (key_bytes(entity, key), FEATURE, wrap(state), event_ts, wrap(expected[key]))
+                        if key in expected
+                        else (key_bytes(entity, key), FEATURE, wrap(state), event_ts, None)
+                        for key, state in rows.items()
+                    ),
+                )
+                if self._connection.total_changes - before < len(rows):
+                    conflicts[entity] = self._settle(entity, rows, expected, event_ts)
+        return {entity: found for entity, found in conflicts.items() if found}
+
+    def _settle(
+        self, entity: Entity, rows: Mapping[str, bytes], expected: Mapping[str, bytes], event_ts: datetime
+    ) -> dict[str, bytes]:
+        """Return the states that were not replaced; those that were read as unreadable, and still are, follow here."""
+        present = self._read(entity, list(rows))
+        conflicts = {key: state for key, state in present.items() if state != rows[key]}
+        unreadable = [key for key, state in conflicts.items() if state == UNREADABLE == expected.get(key)]
+        self._connection.executemany(
+            _UPSERT.format(table=_TABLES[entity]),
+            ((key_bytes(entity, key), FEATURE, wrap(rows[key]), event_ts) for key in unreadable),
+        )
+        return {key: state for key, state in conflicts.items() if key not in unreadable}
 
     def write(self, states: States, as_of: datetime) -> None:
         """Upsert all states in one transaction, synced to disk when this returns."""
@@ -62,6 +97,21 @@ class SqliteStates:
                     _UPSERT.format(table=_TABLES[entity]),
                     ((key_bytes(entity, key), FEATURE, wrap(state), event_ts) for key, state in rows.items()),
                 )
+
+    def owner(self) -> str | None:
+        """Return who claimed the states."""
+        with self._outage(), self._lock:
+            row = self._connection.execute("SELECT owner FROM ringfence_owner").fetchone()
+        return row[0].decode() if row else None
+
+    def claim(self, owner: str) -> None:
+        """Say whose states these are; a file that is lost is noticed by itself."""
+        with self._outage(), self._lock, self._connection:
+            self._connection.execute("INSERT OR REPLACE INTO ringfence_owner (id, owner) VALUES (1, ?)", [owner])
+
+    def refill(self) -> bool:
+        """A file cannot be emptied unnoticed: nothing tells who fills it, and several may."""
+        return True
 
     def close(self) -> None:
         """Close the file."""
@@ -90,6 +140,7 @@ class SqliteStates:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(BACKSTOP)
+        connection.execute("CREATE TABLE IF NOT EXISTS ringfence_owner (id INTEGER PRIMARY KEY, owner TEXT NOT NULL)")
         return connection
 
     @contextmanager

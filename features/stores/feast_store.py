@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from features.store import ENTITIES, Entity, States
+from features.store import ENTITIES, Entity, Found, States
 from features.stores.checks import check_entities, check_utc
 
 if TYPE_CHECKING:
@@ -32,11 +32,23 @@ class Backend(Protocol):
     def check(self) -> None:
         """Raise `StoreUnavailable` or `StateError` if the store cannot be used."""
 
-    def read(self, keys: Mapping[Entity, Sequence[str]]) -> dict[Entity, dict[str, bytes]]:
+    def read(self, keys: Mapping[Entity, Sequence[str]]) -> Found:
         """Return the states found."""
 
+    def replace(self, states: States, read: States, as_of: datetime) -> Found:
+        """Replace the states that are still as they were read; return the others as they are."""
+
     def write(self, states: States, as_of: datetime) -> None:
-        """Replace states."""
+        """Replace states whatever is there."""
+
+    def owner(self) -> str | None:
+        """Return who claimed the states."""
+
+    def claim(self, owner: str) -> None:
+        """Say whose states these are."""
+
+    def refill(self) -> bool:
+        """Take, or go on with, the task of filling the store."""
 
     def close(self) -> None:
         """Release connections."""
@@ -53,7 +65,7 @@ class FeastStore:
         self._backend.check()
         self._backend.read({entity: ["-"] for entity in ENTITIES})
 
-    def read(self, keys: Mapping[Entity, Sequence[str]]) -> dict[Entity, dict[str, bytes]]:
+    def read(self, keys: Mapping[Entity, Sequence[str]]) -> Found:
         """Return the states found, by entity and key; every entity asked for is present, unknown keys are absent.
 
         Raises `StoreUnavailable` when the store does not answer or is damaged as a whole.
@@ -61,8 +73,17 @@ class FeastStore:
         check_entities(keys)
         return self._backend.read(keys)
 
+    def replace(self, states: States, read: States, as_of: datetime) -> Found:
+        """Replace the states that are still as they were ``read``, durably; return the others as they are now.
+
+        ``as_of`` may equal or precede an earlier one. Raises as `read` does.
+        """
+        check_entities(states)
+        check_utc(as_of)
+        return self._backend.replace(states, read, as_of)
+
     def write(self, states: States, as_of: datetime) -> None:
-        """Replace states in one micro-batch; durable when this returns. ``as_of`` may equal or precede an earlier one.
+        """Replace states in one micro-batch whatever is there; durable when this returns.
 
         On SQLite the micro-batch is atomic; on Redis each state is. Raises as `read` does.
         """
@@ -91,6 +112,18 @@ class FeastStore:
         """Offer back-filled features, Parquet parts in a directory, to Feast's `get_historical_features`."""
         importlib.import_module("features.stores.feast_offline").register(self._backend.instance, parts)
 
+    def owner(self) -> str | None:
+        """Return who claimed the states; None for a store that is new, or has lost everything it held."""
+        return self._backend.owner()
+
+    def claim(self, owner: str) -> None:
+        """Say whose states these are, as `features.store.FeatureStore.claim` says."""
+        self._backend.claim(owner)
+
+    def refill(self) -> bool:
+        """Take, or go on with, the task of filling a store that was emptied, as `FeatureStore.refill` says."""
+        return self._backend.refill()
+
     def close(self) -> None:
         """Release connections."""
         self._backend.close()
@@ -108,7 +141,7 @@ def open_feast(directory: Path, *, redis_url: str | None = None) -> FeastStore:
         StoreUnavailable: the directory cannot be used.
 
     """
-    with _environment_kept():
+    with environment_kept():
         if redis_url is None:
             sqlite = importlib.import_module("features.stores.feast_sqlite")
             return FeastStore(sqlite.SqliteStates(directory.absolute()))
@@ -117,7 +150,7 @@ def open_feast(directory: Path, *, redis_url: str | None = None) -> FeastStore:
 
 
 @contextmanager
-def _environment_kept() -> Iterator[None]:
+def environment_kept() -> Iterator[None]:
     """Undo what importing Feast does to the process.
 
     It sets PROMETHEUS_MULTIPROC_DIR for its own web server, which would turn every metric of this process and its

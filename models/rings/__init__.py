@@ -1,1 +1,1 @@
-"""Fraud rings: communities of cards that share devices, addresses and receivers of money."""
+"""Fraud rings: the graph of past payments, what a network learns from it, and the communities found in it."""

@@ -3,7 +3,7 @@
 Importing this module imports Feast; open a store of `features.stores.feast_store` first, which keeps the process clean.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,15 +29,18 @@ SCALARS: dict[str, list[str]] = {
 
 
 class ScalarStore:
-    """A Feast repo on SQLite in ``directory`` with a view of scalars for each of ``entities``."""
+    """A Feast repo in ``directory`` with a view of scalars for each of ``entities``.
 
-    def __init__(self, directory: Path, entities: list[str]) -> None:
+    ``online_store`` is that section of feature_store.yaml; SQLite in the directory when absent.
+    """
+
+    def __init__(self, directory: Path, entities: list[str], online_store: dict[str, str] | None = None) -> None:
         self._keys = {entity.name: entity.join_key for entity in ENTITY_DEFINITIONS if entity.name in entities}
         config = feast.RepoConfig(
             project="scalars",
             provider="local",
             registry=str(directory / "registry.db"),
-            online_store={"type": "sqlite", "path": str(directory / "online.db")},
+            online_store=online_store or {"type": "sqlite", "path": str(directory / "online.db")},
             offline_store={"type": "file"},
             entity_key_serialization_version=3,
             repo_path=directory,
@@ -58,14 +61,17 @@ class ScalarStore:
             found[entity] = frame.dropna(subset=[key]).drop_duplicates(key, keep="last")
         return {entity: frame for entity, frame in found.items() if len(frame)}
 
-    def write(self, frames: dict[str, pd.DataFrame]) -> None:
+    def write(self, frames: Mapping[str, pd.DataFrame]) -> None:
         """Write one micro-batch."""
         for entity, frame in frames.items():
             self._store.write_to_online_store(f"{entity}_scalars", df=frame)
 
     def read(self, rows: pd.DataFrame) -> OnlineResponse:
         """Read the features of one micro-batch, all in one call; the answer is left as Feast gives it."""
-        keys = {key: rows[key].astype(object).fillna("").tolist() for key in self._keys.values()}
+        return self.look_up({key: rows[key].astype(object).fillna("").tolist() for key in self._keys.values()})
+
+    def look_up(self, keys: dict[str, list[str]]) -> OnlineResponse:
+        """Read the features of ``keys``, by join key, all in one call."""
         return self._store.get_online_features(self._names, keys)
 
 

@@ -91,10 +91,11 @@ def _one_kind(
 
 def _train(table: pd.DataFrame, features: Matrix, split: TimeSplit, seed: int, rounds: int) -> tuple[Scorer, Anomaly]:
     truth = (table["is_fraud"] == 1).to_numpy(dtype=bool)
-    fit_on, stop_on = (Sample(features[w.rows], truth[w.rows]) for w in (split.train, split.validation))
-    seen = np.concatenate([split.train.rows, split.validation.rows])
-    later = split.calibration.rows
-    anomaly = fit_anomaly(features[seen], features[later][~truth[later]], NAMES)
+    fit_on, stop_on, seen, later = (
+        Sample(features[rows], truth[rows])
+        for rows in (split.train.rows, split.validation.rows, split.fitted, split.calibration.rows)
+    )
+    anomaly = fit_anomaly(seen, later, NAMES)
     if anomaly is None:
         raise DataError("There is nothing to learn an anomaly score from.", remedy="Simulate more --transactions.")
     return fit_lightgbm(fit_on, stop_on, seed, rounds).scorer, anomaly

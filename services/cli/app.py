@@ -5,16 +5,20 @@ import typer
 from services.cli import (
     backfill,
     benchmark,
-    data,
+    benchmark_live,
     demo,
     dlq,
     doctor,
     evaluate,
     features,
+    init,
     model,
     recalibrate,
     rings,
+    rings_network,
     run,
+    simulate,
+    train,
 )
 
 app = typer.Typer(
@@ -27,14 +31,15 @@ app = typer.Typer(
 serve = typer.Typer(help="Start a REST service.", no_args_is_help=True)
 dead_letters = typer.Typer(help="List, show and replay what could not be scored.", no_args_is_help=True)
 models = typer.Typer(help="List, compare, promote and roll back models.", no_args_is_help=True)
-fraud_rings = typer.Typer(help="Find fraud rings, list, show and draw them.", no_args_is_help=True)
+fraud_rings = typer.Typer(help="Find fraud rings and draw them; train what knows them.", no_args_is_help=True)
 catalogue = typer.Typer(invoke_without_command=True)
 benchmarks = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
 for command in (
     demo.demo,
-    data.simulate,
-    data.train,
+    init.init,
+    simulate.simulate,
+    train.train,
     evaluate.evaluate,
     recalibrate.recalibrate,
     backfill.backfill,
@@ -59,9 +64,16 @@ fraud_rings.command()(rings.find)
 fraud_rings.command("list")(rings.list_)
 fraud_rings.command()(rings.show)
 fraud_rings.command()(rings.quality)
+fraud_rings.command()(rings_network.train)
+fraud_rings.command()(rings_network.evaluate)
+fraud_rings.command()(rings_network.embed)
 benchmarks.command()(benchmark.features)
 benchmarks.command()(benchmark.models)
 benchmarks.command()(benchmark.novelty)
+benchmarks.command()(benchmark_live.stream)
+benchmarks.command()(benchmark_live.baseline)
+benchmarks.command()(benchmark_live.rest)
+benchmarks.command()(benchmark.gnn)
 app.add_typer(serve, name="serve")
 app.add_typer(models, name="model")
 app.add_typer(dead_letters, name="dlq")

@@ -11,7 +11,7 @@ import typer
 from features.backfill import CHUNK, open_work
 from features.backfill_identity import fingerprint
 from features.datasets.mapping import load_mapping
-from services.backfill import Backfill, check_not_live, is_finished, run_backfill, summary
+from services.backfill import Backfill, check_not_live, is_finished, restore, run_backfill, summary
 from services.cli.options import DATA, JSON, MAPPING, STATE
 from services.cli.output import err, print_json, print_table, steps
 from services.cli.table import read
@@ -50,6 +50,10 @@ def backfill(
         before = work.position
         if is_finished(root, work):
             err.print(f"This back-fill is finished already: its features are in {task.out}.")
+            with steps() as bars:
+                restored = restore(root, work, bars.step("loading the feature store"))
+            if restored:
+                err.print("The feature store had lost its states. They are back; workers fold what was decided since.")
         else:
             if before.events:
                 err.print(f"Going on after {before.transactions:,} transactions and {before.labels:,} labels.")

@@ -4,11 +4,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
 from features.errors import ConfigurationError
-from services.cli.options import JSON, STATE
+from services.cli.options import JSON, STATE, utc
 from services.demo.run import Options, run_demo
 
 
@@ -44,7 +43,7 @@ def demo(
             rate=rate,
             data=data,
             mapping=mapping,
-            split=pd.Timestamp(split, tz="UTC") if split else None,
+            split=utc(split),
             broker=broker,
             seed=seed,
             state=state,

@@ -46,6 +46,8 @@ def show(
     out.print(
         f"{letter.size:,} bytes from {letter.topic} {letter.partition}:{letter.offset}, {letter.at}", highlight=False
     )
+    if letter.cut:
+        out.print("Only its beginning was kept.")
     out.print(shown.text, markup=False, highlight=False, soft_wrap=True)
 
 

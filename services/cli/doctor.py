@@ -89,7 +89,8 @@ def _store(root: Root) -> str:
 
 def _ledger(root: Root) -> str:
     ledger = root.ledger()
-    detail = f"{ledger.count():,} decisions; states durable through {ledger.checkpoint():,} of {ledger.last_seq():,}"
+    behind = sum(progress.last_seq - progress.checkpoint for progress in ledger.sources().values())
+    detail = f"{ledger.count():,} decisions; {behind:,} events may not be in the feature states yet"
     ledger.close()
     return detail
 

@@ -13,7 +13,7 @@ from features.replay import replay
 from models.assessment import assess
 from models.fdh_protocol import report_fdh
 from services.champion import champion, policy
-from services.cli.options import DATA, JSON, STATE
+from services.cli.options import DATA, JSON, STATE, utc
 from services.cli.output import print_json, print_table, progress, say, shown, steps
 from services.cli.table import read
 from services.evaluation import unseen_rows
@@ -88,7 +88,7 @@ def _champion(
     bundle, rules = champion(directory), policy(directory)
     kinds = read_campaigns(campaigns) if campaigns else None
     table = read(data, mapping)
-    chosen = unseen_rows(table, bundle.manifest.data, pd.Timestamp(since, tz="UTC") if since else None)
+    chosen = unseen_rows(table, bundle.manifest.data, utc(since))
     left = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in chosen.left_out.items() if count)
     say(f"{len(chosen.rows):,} transactions evaluated" + (f"; left out: {left}." if left else "."))
     with steps() as bars:

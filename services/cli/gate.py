@@ -5,9 +5,10 @@ from pathlib import Path
 import pandas as pd
 from rich.markup import escape
 
-from models.gate import GateReport
+from models.gate_report import GateReport
+from models.scorer import Matrix
 from services.cli.output import out, print_table, steps
-from services.promotion import run_gate
+from services.gate import run_gate
 from services.settings import Settings
 from services.state_directory import StateDirectory
 
@@ -18,10 +19,11 @@ def ask(
     table: pd.DataFrame,
     data: Path,
     *,
+    features: Matrix | None = None,
     since: pd.Timestamp | None = None,
     margin: float | None = None,
 ) -> GateReport:
-    """Run the gate with its progress shown."""
+    """Run the gate with its progress shown; ``features`` are the table's, where they are known already."""
     with steps() as bars:
         return run_gate(
             state,
@@ -29,6 +31,7 @@ def ask(
             table,
             data=data.name,
             step=bars.step,
+            features=features,
             since=since,
             margin=margin,
             budget_ms=Settings().model_budget_ms,

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-import pandas as pd
 import typer
 
 from features.errors import BundleError, ConfigurationError
@@ -14,7 +13,7 @@ from services.champion import bundle_directory, find_version, policy_file, polic
 from services.cli import gate
 from services.cli.mirror import mirror_aliases
 from services.cli.model_tables import Listed, print_change, print_comparison, print_models
-from services.cli.options import DATA, JSON, MAPPING, STATE
+from services.cli.options import DATA, JSON, MAPPING, STATE, utc
 from services.cli.output import err, out, print_json, print_table, steps
 from services.cli.table import read
 from services.model_comparison import compare as compare_models
@@ -88,7 +87,7 @@ def compare(
     one, other = find_version(directory, first), find_version(directory, second)
     table = read(data, mapping)
     with steps() as bars:
-        found = compare_models(directory, one, other, table, since=_utc(since), step=bars.step)
+        found = compare_models(directory, one, other, table, since=utc(since), step=bars.step)
     print_json(found) if as_json else print_comparison(found)
 
 
@@ -119,7 +118,7 @@ def promote(
         raise ConfigurationError("--force needs a reason.", remedy="Say why with --reason; it is kept in the history.")
     directory = _state(state)
     report = gate.ask(
-        directory, find_version(directory, version), read(data, mapping), data, since=_utc(since), margin=margin
+        directory, find_version(directory, version), read(data, mapping), data, since=utc(since), margin=margin
     )
     promoted = report.passed or (force and "bundle" not in report.failed)
     if promoted:
@@ -161,10 +160,6 @@ def rollback(
 
 def _state(path: Path | None) -> StateDirectory:
     return open_state(path or Settings().state, create=False)
-
-
-def _utc(time: datetime | None) -> pd.Timestamp | None:
-    return pd.Timestamp(time, tz="UTC") if time else None
 
 
 def _listed(state: StateDirectory, registry: Registry, version: str) -> Listed:

@@ -1,8 +1,10 @@
 """Options that several commands share."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 STATE = Annotated[
@@ -14,3 +16,8 @@ MAPPING = Annotated[
     str, typer.Option("--mapping", help="Mapping file, or the name of a shipped one: simulator, fdh.", metavar="MAP")
 ]
 SEED = Annotated[int, typer.Option("--seed", min=0, help="Same data and seed, same result.")]
+
+
+def utc(time: datetime | None) -> pd.Timestamp | None:
+    """Read a time that an option named without a zone as UTC."""
+    return pd.Timestamp(time, tz="UTC") if time else None

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
 from models.calibration import kind_of
-from services.cli.options import DATA, JSON, MAPPING, STATE
+from models.recalibration import Recalibrated
+from services.cli.options import DATA, JSON, MAPPING, STATE, utc
 from services.cli.output import print_json, print_table, progress
 from services.cli.table import read
 from services.recalibration import Recalibration
@@ -23,6 +23,12 @@ def recalibrate(
         datetime | None,
         typer.Option("--since", help="First event time to use (UTC); after the model's own data if absent."),
     ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--until", help="Moment of re-calibrating (UTC): what came to light later is left for judging it."
+        ),
+    ] = None,
     state: STATE = None,
     as_json: JSON = False,
 ) -> None:
@@ -30,9 +36,7 @@ def recalibrate(
     directory = open_state(state or Settings().state, create=False)
     table = read(data, mapping)
     with progress("computing features") as tell:
-        done = run_recalibration(
-            directory, table, since=pd.Timestamp(since, tz="UTC") if since else None, progress=tell
-        )
+        done = run_recalibration(directory, table, since=utc(since), until=utc(until), progress=tell)
     result = report(done)
     title = "Re-calibrated and installed" if done.bundle else "Not installed: it would not have helped"
     print_json(result) if as_json else print_table(title, result)
@@ -60,4 +64,17 @@ def report(done: Recalibration) -> dict[str, Any]:
         "in_the_large_after": after.in_the_large,
         "ece_before": before.expected_calibration_error,
         "ece_after": after.expected_calibration_error,
+        **_of_fallback(done.fallback),
+    }
+
+
+def _of_fallback(result: Recalibrated | None) -> dict[str, Any]:
+    if result is None:
+        return {"fallback": None}
+    return {
+        "fallback": "moved" if result.helps else "kept",
+        "fallback_in_the_large_before": result.before.in_the_large,
+        "fallback_in_the_large_after": result.after.in_the_large,
+        "fallback_ece_before": result.before.expected_calibration_error,
+        "fallback_ece_after": result.after.expected_calibration_error,
     }

@@ -1,4 +1,4 @@
-"""How a training is told: its windows, its search, and the table of families."""
+"""How a training is told: what came of it, its windows, its search, and the table of families."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,24 @@ from models.families import FamilyRow
 from models.search_report import SearchReport
 from models.splits import Window
 from models.train import TrainResult
+from services.state_directory import StateDirectory
+from services.training import Trained
+
+
+def installed(state: StateDirectory, trained: Trained) -> dict[str, Any]:
+    """Return what was installed, and how it was made."""
+    manifest, policy = trained.bundle.manifest, trained.policy
+    return {
+        "model_version": trained.bundle.version,
+        "alias": trained.alias,
+        "family": manifest.family,
+        **made_how(trained.result),
+        "metrics": manifest.metrics,
+        "policy_version": policy.version,
+        "review_from": policy.review,
+        "decline_from": policy.decline,
+        "bundle": str(state.bundles / trained.bundle.version),
+    }
 
 
 def made_how(result: TrainResult) -> dict[str, Any]:

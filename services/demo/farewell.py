@@ -12,9 +12,9 @@ from rich.table import Table
 
 from features.codec import encode_transaction
 from features.table import transactions
-from services.demo.processes import System
 from services.demo.tally import Tally
 from services.state_directory import StateDirectory
+from services.system import System
 from streaming.scoring import utc_now
 
 LARGE = 900.0

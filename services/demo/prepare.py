@@ -6,12 +6,9 @@ from pathlib import Path
 import msgspec
 
 from features.errors import StateError
-from services.announce import announce
 from services.composition import Root
 from services.demo.source import Source
-from services.training import train_and_install
-
-Progress = Callable[[int, int], None]
+from services.first_start import Progress, start_from
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -41,14 +38,12 @@ def prepare(
     root: Root, directory: Path, source: Source, fold: Progress, fit: Callable[[str, float], None], load: Progress
 ) -> None:
     """Train on what was known at the split and leave the online store as if the history had been live."""
-    history = source.history
-    trained = train_and_install(root.state, history, as_of=source.split, fold_progress=fold, train_progress=fit)
-    store = root.feature_store()
-    store.bulk_load(trained.history.states, history["event_time"].iloc[-1].to_pydatetime(), progress=load)
-    store.close()
-    ledger = root.ledger()
-    announce(ledger, history, history["event_time"].iloc[-1])
-    ledger.close()
+    start_from(root, source.history, as_of=source.split, fold=fold, fit=fit, load=load)
+    mark_prepared(directory, source)
+
+
+def mark_prepared(directory: Path, source: Source) -> None:
+    """Say that the directory is ready for ``source``."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "prepared.json").write_bytes(msgspec.json.encode(Prepared(source.fingerprint)))
 

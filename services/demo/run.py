@@ -17,10 +17,10 @@ from features.errors import BrokerUnavailable, ConfigurationError
 from services.auth import load_or_create_token
 from services.cli.output import err, print_json, progress, steps
 from services.composition import Root
+from services.connections import KAFKA_SECURITY, kafka_security
 from services.demo.farewell import say_hints, summary_panel
 from services.demo.offline import compare
 from services.demo.prepare import is_prepared, prepare
-from services.demo.processes import System
 from services.demo.source import Source, from_file, simulated
 from services.demo.stream import labels_between, messages, waiting_labels
 from services.demo.tally import Tally
@@ -28,9 +28,10 @@ from services.demo.traffic import Reader, send
 from services.demo.view import View
 from services.settings import Settings
 from services.state_directory import StateDirectory, open_state
+from services.system import System
 from streaming.broker import TOPICS, Cluster
 from streaming.brokers.apache import start_apache_kafka
-from streaming.brokers.clients import Client, connect, is_installed
+from streaming.brokers.clients import cheapest, connect
 from streaming.brokers.tansu import start_tansu
 from streaming.ledger import LedgerBatch
 
@@ -78,7 +79,8 @@ def run_demo(options: Options) -> None:
     labels = _labels(root, source, stream)
     with ExitStack() as stack:
         bootstrap = stack.enter_context(_broker(options, settings, state))
-        broker = connect(bootstrap, _client(), linger_ms=LINGER_MS)
+        security = kafka_security(settings) if options.broker == "external" else None
+        broker = connect(bootstrap, cheapest(), security=security, linger_ms=LINGER_MS)
         stack.callback(broker.close)
         broker.ensure_topics(dict.fromkeys(TOPICS, 1))
         environment = _environment(state, bootstrap, options)
@@ -173,11 +175,6 @@ def _broker(options: Options, settings: Settings, state: StateDirectory) -> Iter
         running.stop()
 
 
-def _client() -> Client:
-    """Return the client that takes less of the two cores, where it is installed."""
-    return "confluent" if is_installed("confluent") else "kafka-python"
-
-
 def _environment(state: StateDirectory, bootstrap: str, options: Options) -> dict[str, str]:
     environment = {
         "RINGFENCE_STATE": str(state.path),
@@ -186,8 +183,12 @@ def _environment(state: StateDirectory, bootstrap: str, options: Options) -> dic
         # One worker on one partition sees payments in exactly the order of the file, so that the stream can be held
         # against an offline evaluation score by score.
         "RINGFENCE_PARTITIONS": "1",
-        "RINGFENCE_KAFKA_CLIENT": _client(),
+        "RINGFENCE_KAFKA_CLIENT": cheapest(),
     }
+    # The services answer to the token of the state directory, and a broker of the demo's own takes plain connections.
+    environment |= dict.fromkeys(("RINGFENCE_TOKEN", "RINGFENCE_TOKEN_FILE"), "")
+    if options.broker != "external":
+        environment |= dict.fromkeys(KAFKA_SECURITY, "")
     if options.data is not None and options.rate is None:
         # As fast as the pipeline takes it, nobody waits for a reply: large micro-batches, patient reads.
         environment |= {"RINGFENCE_BATCH": "256", "RINGFENCE_STORE_TIMEOUT_MS": "5000"}

@@ -8,6 +8,8 @@ from streaming.broker import DEAD_LETTER
 FETCH_WAIT_MS = 25
 # What is sent in one go travels together: without it the first message of a micro-batch leaves alone.
 LINGER_MS = 2
+# What a consumer may hold that has not been polled: a worker that falls behind leaves the rest on the broker.
+QUEUE_BYTES = 16 * 1024 * 1024
 MAX_MESSAGE_BYTES = 2 * 1024 * 1024
 DEAD_LETTER_MARGIN_BYTES = 64 * 1024  # a dead letter is the original and the story of its failure
 

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from features.errors import BrokerUnavailable
-from streaming.broker import Headers, Position, Record
+from streaming.broker import Headers, OnRevoke, Position, Record
 from streaming.brokers.faults import Faults, Operation
 from streaming.brokers.memory_group import Group
 from streaming.brokers.memory_logs import Logs
+from streaming.brokers.offsets import CommittedOffsets
 
 
 class MemoryBroker:
@@ -43,8 +44,12 @@ class MemoryBroker:
         """Return a new producer."""
         return MemoryProducer(self)
 
-    def consumer(self, topics: Sequence[str], group: str) -> "MemoryConsumer":
-        """Return a consumer that joins ``group`` at its first poll."""
+    def consumer(self, topics: Sequence[str], group: str, on_revoke: OnRevoke | None = None) -> "MemoryConsumer":
+        """Return a consumer that joins ``group`` at its first poll.
+
+        ``on_revoke`` is never called: here a member learns of a rebalance when it is over, as one that was stopped.
+        """
+        del on_revoke
         with self.changed:
             return MemoryConsumer(self, tuple(topics), self._groups.setdefault(group, Group()))
 
@@ -148,6 +153,7 @@ class MemoryConsumer:
         self.topics = topics
         self._generation = -1
         self._next: dict[Position, int] = {}
+        self._committed = CommittedOffsets(lambda position: group.committed.get(position, 0))
         self._closed = False
 
     def poll(self, timeout_s: float, max_records: int) -> list[Record]:
@@ -173,8 +179,14 @@ class MemoryConsumer:
         with self._broker.changed, self._broker.faults.around("commit"):
             self._check_open()
             held = self._group.assigned(self)
-            mine = {position: offset for position, offset in offsets.items() if position in held}
+            mine = self._committed.committable(offsets, held)
             self._group.commit(mine)
+            self._committed.remember(mine)
+
+    def held(self) -> frozenset[Position] | None:
+        """The positions of this member; None before its first poll."""
+        with self._broker.changed:
+            return frozenset(self._next) if self._generation >= 0 else None
 
     def lag(self) -> dict[Position, int]:
         """Messages not yet polled, per assigned position; empty before the first poll."""
@@ -208,6 +220,7 @@ class MemoryConsumer:
             self._broker.changed.notify_all()
         if self._generation != self._group.generation:
             self._generation = self._group.generation
+            self._committed.forget()
             self._next = {p: self._group.committed.get(p, 0) for p in self._group.assigned(self)}
 
     def _take(self, max_records: int) -> list[Record]:

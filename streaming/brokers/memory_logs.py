@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
-from features.errors import BrokerUnavailable, ConfigurationError
+from features.errors import BrokerUnavailable, ConfigurationError, MessageTooLarge
 from streaming.broker import Headers, Position, Record
 from streaming.brokers.limits import max_message_bytes
 from streaming.brokers.partitioning import partition_of
@@ -42,7 +42,7 @@ class Logs:
             raise BrokerUnavailable(f"There is no topic {topic!r}.", remedy="Create it with ensure_topics first.")
         size = len(value) + len(key or b"") + sum(len(name) + len(content) for name, content in headers)
         if size > max_message_bytes(topic):
-            raise BrokerUnavailable(
+            raise MessageTooLarge(
                 f"A message of {size} bytes for topic {topic!r} exceeds the limit of {max_message_bytes(topic)}.",
                 remedy="Send less, or raise the limit of the broker and the topic.",
             )

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from features.errors import DuplicateConflict, StateError
+from features.errors import DuplicateConflict, Superseded
+from features.events import source_of
 from streaming.ledger import LedgerBatch
 
 
@@ -11,6 +12,15 @@ def given_seqs(batch: LedgerBatch) -> list[int]:
     """Every ``seq`` that the batch gives out, in no particular order."""
     decided = [recorded.seq for recorded in batch.decisions if recorded.seq is not None]
     return [*decided, *(seq for _, seq in batch.placed), *(event.seq for event in batch.folded_labels)]
+
+
+def ends_of_sources(seqs: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """The first and the last ``seq`` of each source."""
+    ends: dict[int, tuple[int, int]] = {}
+    for seq in seqs:
+        first, last = ends.get(source_of(seq), (seq, seq))
+        ends[source_of(seq)] = min(first, seq), max(last, seq)
+    return ends
 
 
 def check_no_duplicates(batch: LedgerBatch) -> None:
@@ -36,14 +46,14 @@ def duplicate(transaction_ids: Iterable[str]) -> DuplicateConflict:
     )
 
 
-def out_of_order(first: int, last: int) -> StateError:
-    """The error for a ``seq`` that was given before: two workers write, or one resumed from a wrong position."""
-    return StateError(
+def out_of_order(first: int, last: int) -> Superseded:
+    """The refusal of a ``seq`` that was given before: another worker has this partition now."""
+    return Superseded(
         f"The batch starts at seq {first}, but seq {last} was given already; nothing of the batch was written.",
-        remedy="Only one worker may write to a ledger: stop the other one, then restart this one so that it resumes.",
+        remedy="Take up the order where the ledger is now.",
     )
 
 
-def not_waiting(what: str, transaction_id: str) -> ValueError:
-    """The error for giving a ``seq`` to something that is unknown or has one: a defect of the caller."""
-    return ValueError(f"{what} of transaction {transaction_id} is not recorded or has a seq already")
+def not_waiting(what: str, transaction_id: str) -> Superseded:
+    """The refusal of a ``seq`` for something that has one, from another worker, or was never recorded."""
+    return Superseded(f"{what} of transaction {transaction_id} is not recorded or has a seq already.")

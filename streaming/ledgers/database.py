@@ -14,7 +14,7 @@ from sqlalchemy.sql import column
 
 from features.errors import ConfigurationError, LedgerUnavailable, StateError
 from features.stores.write_ahead_log import BACKSTOP
-from streaming.ledgers.schema import VERSION_TABLE, metadata, position
+from streaming.ledgers.schema import VERSION_TABLE, identity, metadata
 
 BUSY_TIMEOUT_S = 5.0
 READS = "ringfence_reads"  # execution option: this connection only reads
@@ -48,7 +48,9 @@ def open_engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    timeouts = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "options": "-c statement_timeout=30s"}
+    # A worker that is frozen within a transaction must not hold up whoever has its partitions next.
+    options = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=5s"
+    timeouts = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "options": options}
     # Pinging spares one failed request per connection after the server was restarted.
     return create_engine(url, connect_args={**timeouts, **url.query}, pool_pre_ping=True, **_POOL)
 
@@ -145,8 +147,8 @@ def _checked_revision(connection: Connection, steps: ScriptDirectory) -> str | N
     if revision == steps.get_current_head():
         if missing := set(metadata.tables) - tables:
             raise damaged(url, f"its table {min(missing)} is missing")
-        if connection.scalar(select(position.c.last_seq)) is None:
-            raise damaged(url, f"its table {position.name} is empty")
+        if connection.scalar(select(identity.c.identity)) is None:
+            raise damaged(url, f"its table {identity.name} is empty")
     return str(revision)
 
 

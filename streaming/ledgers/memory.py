@@ -1,17 +1,19 @@
 """The ledger's twin in memory: the same rules without a database, for tests and dry runs."""
 
 import threading
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from features.events import Event, LabelEvent, TransactionEvent
+from features.events import Event, LabelEvent, TransactionEvent, first_seq, source_of
 from features.label import Label, LabelSource
-from streaming.ledger import LabelHistory, LedgerBatch, Recorded, TransactionRef
+from streaming.ledger import LabelHistory, LedgerBatch, Progress, Recorded, TransactionRef
 from streaming.ledgers.batches import (
     check_no_duplicates,
     check_seqs_differ,
     duplicate,
+    ends_of_sources,
     given_seqs,
     not_waiting,
     out_of_order,
@@ -25,6 +27,7 @@ _LabelKey = tuple[str, LabelSource, datetime]
 @dataclass(slots=True)
 class _StoredLabel:
     label: Label
+    partition: int
     seq: int | None = None
 
 
@@ -43,8 +46,8 @@ class MemoryLedger:
         self._forwarded: set[str] = set()
         self._history: dict[str, TransactionRef] = {}
         self._labels: dict[_LabelKey, _StoredLabel] = {}
-        self._last_seq = 0
-        self._checkpoint = 0
+        self._identity = uuid.uuid4().hex
+        self._sources: dict[int, Progress] = {}
 
     def find(self, transaction_ids: Sequence[str]) -> dict[str, Recorded]:
         """Return the recorded decisions among ``transaction_ids``."""
@@ -75,18 +78,21 @@ class MemoryLedger:
             raise duplicate(known)
         seqs = given_seqs(batch)
         check_seqs_differ(seqs)
-        if seqs and min(seqs) <= self._last_seq:
-            raise out_of_order(min(seqs), self._last_seq)
+        ends = ends_of_sources(seqs)
+        for source, (first, last) in ends.items():
+            if source in self._sources and first <= self._sources[source].last_seq:
+                raise out_of_order(first, last)
         for transaction_id, seq in batch.placed:
             recorded = added.get(transaction_id) or self._decisions.get(transaction_id)
             if recorded is None or recorded.seq is not None:
                 raise not_waiting("The decision", transaction_id)
             added[transaction_id] = replace(recorded, seq=seq)
         received: dict[_LabelKey, _StoredLabel] = {}
-        for label in batch.labels:
+        partitions = batch.label_partitions or [0] * len(batch.labels)
+        for label, partition in zip(batch.labels, partitions, strict=True):
             key = (label.transaction_id, label.source, label.label_time)
             if key not in self._labels:
-                received.setdefault(key, _StoredLabel(label))
+                received.setdefault(key, _StoredLabel(label, partition))
         folded: dict[_LabelKey, int] = {}
         for event in batch.folded_labels:
             folded[_waiting(self._labels | received, event, folded)] = event.seq
@@ -94,45 +100,56 @@ class MemoryLedger:
         self._labels |= received
         for key, seq in folded.items():
             self._labels[key].seq = seq
-        self._last_seq = max([self._last_seq, *seqs])
+        for source, (_, last) in ends.items():
+            before = self._sources.get(source, Progress(first_seq(source), first_seq(source)))
+            self._sources[source] = before._replace(last_seq=last)
 
-    def last_seq(self) -> int:
-        """The largest ``seq`` given so far; 0 when there is none."""
-        self._fault("last_seq")
-        return self._last_seq
+    def identity(self) -> str:
+        """What tells this ledger from any other."""
+        self._fault("identity")
+        return self._identity
 
-    def checkpoint(self) -> int:
-        """The ``seq`` through which feature states are durable; 0 at the beginning."""
-        self._fault("checkpoint")
-        return self._checkpoint
-
-    def save_checkpoint(self, seq: int) -> None:
-        """Move the checkpoint forward; a lower value than the stored one is ignored."""
-        self._fault("save_checkpoint")
+    def sources(self) -> dict[int, Progress]:
+        """Every source that was given a ``seq``, and how far it has come."""
+        self._fault("sources")
         with self._lock:
-            self._checkpoint = max(self._checkpoint, seq)
+            return dict(self._sources)
+
+    def save_checkpoints(self, seqs: Collection[int]) -> None:
+        """Move the checkpoints of the sources of ``seqs`` forward; a lower value than the stored one is ignored."""
+        self._fault("save_checkpoints")
+        with self._lock:
+            for seq in seqs:
+                before = self._sources.get(source_of(seq))
+                if before is not None and before.checkpoint < seq:
+                    self._sources[source_of(seq)] = before._replace(checkpoint=seq)
 
     def events_after(self, seq: int, limit: int) -> list[Event]:
-        """Transactions and labels with a larger ``seq``, in order, at most ``limit``."""
+        """Transactions and labels of the same source with a larger ``seq``, in order, at most ``limit``."""
         self._fault("events_after")
+        end = first_seq(source_of(seq) + 1)
         with self._lock:
             events: list[Event] = [
                 TransactionEvent(recorded.seq, recorded.transaction)
                 for recorded in self._decisions.values()
-                if recorded.seq is not None and recorded.seq > seq
+                if recorded.seq is not None and seq < recorded.seq < end
             ]
             events += [
                 label_event(stored.label, self._ref(stored.label.transaction_id), stored.seq)
                 for stored in self._labels.values()
-                if stored.seq is not None and stored.seq > seq
+                if stored.seq is not None and seq < stored.seq < end
             ]
         return sorted(events, key=lambda event: event.seq)[:limit]
 
-    def pending_labels(self) -> list[LabelEvent]:
-        """Labels of known transactions that have no ``seq`` yet (their ``seq`` field is 0), by label time."""
+    def pending_labels(self, partitions: Collection[int]) -> list[LabelEvent]:
+        """Labels of known transactions that came by these partitions and have no ``seq`` yet, by label time."""
         self._fault("pending_labels")
         with self._lock:
-            waiting = [stored.label for stored in self._labels.values() if stored.seq is None]
+            waiting = [
+                stored.label
+                for stored in self._labels.values()
+                if stored.seq is None and stored.partition in partitions
+            ]
             known = self._refs([label.transaction_id for label in waiting])
         return [
             label_event(label, known[label.transaction_id], 0)
@@ -160,6 +177,11 @@ class MemoryLedger:
         with self._lock:
             for ref in refs:
                 self._history.setdefault(ref.transaction_id, ref)
+
+    def has_history(self) -> bool:
+        """Whether transactions that were never decided here have been imported."""
+        self._fault("has_history")
+        return bool(self._history)
 
     def labels(self, transaction_ids: Sequence[str]) -> dict[str, LabelHistory]:
         """Label histories of the transactions that have any."""

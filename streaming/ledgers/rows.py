@@ -84,13 +84,14 @@ def recorded_from(row: Row, names: Names) -> Recorded:
     )
 
 
-def label_row(label: Label) -> dict[str, Any]:
-    """The columns of the labels table for a label just received."""
+def label_row(label: Label, partition: int) -> dict[str, Any]:
+    """The columns of the labels table for a label just received by a partition of the labels topic."""
     return {
         "transaction_id": label.transaction_id,
         "source": label.source,
         "label_time_us": epoch_us(label.label_time),
         "is_fraud": label.is_fraud,
+        "topic_partition": partition,
     }
 
 

@@ -22,11 +22,19 @@ metadata = MetaData()
 # SQLite numbers rows itself only where the key is declared as INTEGER.
 _row_number = BigInteger().with_variant(Integer, "sqlite")
 
-# One row: the last seq given and the seq through which the feature store is durable.
-position = Table(
-    "ledger_position",
+# One row: what a feature store is claimed by.
+identity = Table(
+    "ledger_identity",
     metadata,
     Column("id", SmallInteger, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("identity", String, nullable=False),
+)
+
+# Of each source of events: the last seq given and the seq through which the feature store is durable.
+sources = Table(
+    "ledger_sources",
+    metadata,
+    Column("source", Integer, primary_key=True, autoincrement=False),
     Column("last_seq", BigInteger, nullable=False),
     Column("checkpoint", BigInteger, nullable=False),
 )
@@ -64,7 +72,7 @@ Index("decisions_by_card", decisions.c.card_id, decisions.c.event_time_us)
 _waiting = text("origin = 'rest' AND NOT forwarded")
 Index("decisions_unforwarded", decisions.c.id, sqlite_where=_waiting, postgresql_where=_waiting)
 
-# ``id`` is the order of receipt. ``seq`` is null until the label is folded.
+# ``id`` is the order of receipt. ``seq`` is null until the label is folded; ``topic_partition`` says who is to fold it.
 labels = Table(
     "labels",
     metadata,
@@ -74,6 +82,7 @@ labels = Table(
     Column("label_time_us", BigInteger, nullable=False),
     Column("is_fraud", Boolean, nullable=False),
     Column("seq", BigInteger, unique=True),
+    Column("topic_partition", Integer, nullable=False, server_default=text("0")),
 )
 Index("labels_once", labels.c.transaction_id, labels.c.source, labels.c.label_time_us, unique=True)
 _pending = text("seq IS NULL")

@@ -1,6 +1,6 @@
 """The ledger in a SQL database: SQLite by default, PostgreSQL by URL."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,16 @@ from sqlalchemy import Connection, Engine, Executable, Row
 from sqlalchemy.exc import IntegrityError
 
 from features.epoch import epoch_us
-from features.events import Event, LabelEvent
+from features.events import Event, LabelEvent, first_seq, source_of
 from features.label import Label
 from features.stores.write_ahead_log import Checkpoints
-from streaming.ledger import LabelHistory, LedgerBatch, Recorded, TransactionRef
+from streaming.ledger import LabelHistory, LedgerBatch, Progress, Recorded, TransactionRef
 from streaming.ledgers import rows, schema, statements
 from streaming.ledgers.batches import (
     check_no_duplicates,
     check_seqs_differ,
     duplicate,
+    ends_of_sources,
     given_seqs,
     not_waiting,
     out_of_order,
@@ -52,8 +53,8 @@ def open_ledger(url: str) -> "SqlLedger":
 class SqlLedger:
     """Durable decisions and labels in SQLite or PostgreSQL; safe to share between threads and processes.
 
-    What `commit` wrote survives a killed process and a power cut. One worker gives out ``seq``; any number of services
-    read and record besides. Open it with `open_ledger`.
+    What `commit` wrote survives a killed process and a power cut. Any number of workers, each with sources of its own,
+    and of services read and record at once. Open it with `open_ledger`.
     """
 
     def __init__(self, engine: Engine, checkpoints: Checkpoints | None = None) -> None:
@@ -63,6 +64,7 @@ class SqlLedger:
         options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
         self._reader = engine.execution_options(**{READS: True}, **options)
         self._insert_decisions = statements.insert_decisions(engine.dialect)
+        self._advance_source = statements.advance_source(engine.dialect.name)
         self._insert_labels = statements.insert_new(schema.labels, engine.dialect.name)
         self._insert_history = statements.insert_new(schema.history, engine.dialect.name)
         self._insert_names = statements.insert_new(schema.feature_names, engine.dialect.name)
@@ -86,8 +88,8 @@ class SqlLedger:
 
         Raises:
             DuplicateConflict: a decision's transaction id is recorded already, or twice in the batch.
-            StateError: a ``seq`` is not above the last one given: another worker writes to the same ledger.
-            ValueError: something is to get a ``seq`` that is unknown or has one.
+            Superseded: a ``seq`` is not above the last one of its source, or something that is to get one has one.
+            ValueError: the batch gives one ``seq`` twice.
             LedgerUnavailable: the database failed (its disk is full, say); find() tells whether a batch is in.
 
         """
@@ -105,34 +107,40 @@ class SqlLedger:
                     connection.execute(self._insert_names, packed)
                 if decisions:
                     connection.exec_driver_sql(self._insert_decisions, decisions)
-                _write_rest(connection, batch, seqs, self._insert_labels)
+                self._write_rest(connection, batch, seqs)
         except IntegrityError:
             known = self._select_in(statements.KNOWN_IDS, [row["transaction_id"] for row in decisions])
             if known:
                 raise duplicate(row.transaction_id for row in known) from None
-            raise out_of_order(min(seqs), self.last_seq()) from None
+            raise out_of_order(min(seqs), max(seqs)) from None
         self._ids_of_names |= new_names
 
-    def last_seq(self) -> int:
-        """The largest ``seq`` given so far; 0 when there is none."""
-        return int(self._scalar(statements.LAST_SEQ))
+    def identity(self) -> str:
+        """What tells this ledger from any other."""
+        return str(self._scalar(statements.IDENTITY))
 
-    def checkpoint(self) -> int:
-        """The ``seq`` through which feature states are durable; 0 at the beginning."""
-        return int(self._scalar(statements.CHECKPOINT))
+    def sources(self) -> dict[int, Progress]:
+        """Every source that was given a ``seq``, and how far it has come."""
+        return {row.source: Progress(row.last_seq, row.checkpoint) for row in self._select(statements.SOURCES)}
 
-    def save_checkpoint(self, seq: int) -> None:
-        """Move the checkpoint forward; a lower value than the stored one is ignored."""
-        with self._writing() as connection:
-            connection.execute(statements.ADVANCE_CHECKPOINT, {"to": seq})
+    def save_checkpoints(self, seqs: Collection[int]) -> None:
+        """Move the checkpoints of the sources of ``seqs`` forward; a lower value than the stored one is ignored."""
+        if seqs:
+            with self._writing() as connection:
+                connection.execute(
+                    statements.ADVANCE_CHECKPOINT, [{"source_": source_of(seq), "to": seq} for seq in sorted(seqs)]
+                )
 
     def events_after(self, seq: int, limit: int) -> list[Event]:
-        """Transactions and labels with a larger ``seq``, in order, at most ``limit``."""
-        return [rows.event_from(row) for row in self._select(statements.EVENTS_AFTER, after=seq, limit=limit)]
+        """Transactions and labels of the same source with a larger ``seq``, in order, at most ``limit``."""
+        end = first_seq(source_of(seq) + 1)
+        found = self._select(statements.EVENTS_AFTER, after=seq, before=end, limit=limit)
+        return [rows.event_from(row) for row in found]
 
-    def pending_labels(self) -> list[LabelEvent]:
-        """Labels of known transactions that have no ``seq`` yet (their ``seq`` field is 0), by label time."""
-        return [rows.label_event_from(row) for row in self._select(statements.PENDING_LABELS)]
+    def pending_labels(self, partitions: Collection[int]) -> list[LabelEvent]:
+        """Labels of known transactions that came by these partitions and have no ``seq`` yet, by label time."""
+        found = self._select(statements.PENDING_LABELS, partitions=list(partitions))
+        return [rows.label_event_from(row) for row in found]
 
     def refs(self, transaction_ids: Sequence[str]) -> dict[str, TransactionRef]:
         """Entities of decided or imported transactions, for joining labels."""
@@ -146,6 +154,10 @@ class SqlLedger:
             for start in range(0, len(refs), _ROWS_A_STATEMENT):
                 chunk = refs[start : start + _ROWS_A_STATEMENT]
                 connection.execute(self._insert_history, [rows.history_row(ref) for ref in chunk])
+
+    def has_history(self) -> bool:
+        """Whether transactions that were never decided here have been imported."""
+        return bool(self._select(statements.ANY_HISTORY))
 
     def labels(self, transaction_ids: Sequence[str]) -> dict[str, LabelHistory]:
         """Label histories of the transactions that have any."""
@@ -174,6 +186,24 @@ class SqlLedger:
             self._checkpoints.close()
         self._engine.dispose()
 
+    def _write_rest(self, connection: Connection, batch: LedgerBatch, seqs: list[int]) -> None:
+        """Everything but the decisions themselves, which come first so that a duplicate is told as one."""
+        for source, (first, last) in sorted(ends_of_sources(seqs).items()):
+            place = {"source": source, "first": first, "last": last, "begin": first_seq(source)}
+            if not connection.execute(self._advance_source, place).rowcount:
+                raise out_of_order(first, last)
+        for transaction_id, seq in batch.placed:
+            if not connection.execute(statements.PLACE, {"id_": transaction_id, "seq_": seq}).rowcount:
+                raise not_waiting("The decision", transaction_id)
+        if batch.labels:
+            partitions = batch.label_partitions or [0] * len(batch.labels)
+            connection.execute(self._insert_labels, list(map(rows.label_row, batch.labels, partitions)))
+        for event in batch.folded_labels:
+            named = {"id_": event.transaction_id, "is_fraud_": event.is_fraud, "seq_": event.seq}
+            named["label_time_us_"] = epoch_us(event.label_time)
+            if not connection.execute(statements.PLACE_LABEL, named).rowcount:
+                raise not_waiting("The label", event.transaction_id)
+
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         with translated(self._engine.url), self._engine.begin() as connection:
@@ -196,24 +226,6 @@ class SqlLedger:
             for row in self._select(statements.NAMES, ids=list(unknown)):
                 self._names[row.id] = decode_names(row.names_json)
         return [rows.recorded_from(row, self._names[row.feature_names]) for row in found]
-
-
-def _write_rest(connection: Connection, batch: LedgerBatch, seqs: list[int], insert_labels: Executable) -> None:
-    """Everything but the decisions themselves, which come first so that a duplicate is told as one."""
-    if seqs:
-        moved = connection.execute(statements.ADVANCE_SEQ, {"first": min(seqs), "last": max(seqs)})
-        if not moved.rowcount:
-            raise out_of_order(min(seqs), connection.execute(statements.LAST_SEQ).scalar_one())
-    for transaction_id, seq in batch.placed:
-        if not connection.execute(statements.PLACE, {"id_": transaction_id, "seq_": seq}).rowcount:
-            raise not_waiting("The decision", transaction_id)
-    if batch.labels:
-        connection.execute(insert_labels, [rows.label_row(label) for label in batch.labels])
-    for event in batch.folded_labels:
-        named = {"id_": event.transaction_id, "is_fraud_": event.is_fraud, "seq_": event.seq}
-        named["label_time_us_"] = epoch_us(event.label_time)
-        if not connection.execute(statements.PLACE_LABEL, named).rowcount:
-            raise not_waiting("The label", event.transaction_id)
 
 
 def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from streaming.ledgers.schema import decisions, feature_names, history, labels, position
+from streaming.ledgers.schema import decisions, feature_names, history, identity, labels, sources
 
 _recorded = select(
     decisions.c.transaction_json,
@@ -66,12 +66,16 @@ _first_waiting = (
 )
 PLACE_LABEL = update(labels).where(labels.c.id == _first_waiting).values(seq=bindparam("seq_"))
 
-LAST_SEQ = select(position.c.last_seq)
-ADVANCE_SEQ = update(position).where(position.c.last_seq < bindparam("first")).values(last_seq=bindparam("last"))
-CHECKPOINT = select(position.c.checkpoint)
-ADVANCE_CHECKPOINT = update(position).where(position.c.checkpoint < bindparam("to")).values(checkpoint=bindparam("to"))
+IDENTITY = select(identity.c.identity)
+SOURCES = select(sources)
+ADVANCE_CHECKPOINT = (
+    update(sources)
+    .where(sources.c.source == bindparam("source_"), sources.c.checkpoint < bindparam("to"))
+    .values(checkpoint=bindparam("to"))
+)
 
 NAMES = select(feature_names.c.id, feature_names.c.names_json).where(feature_names.c.id.in_(_ids))
+ANY_HISTORY = select(history.c.transaction_id).limit(1)
 HISTORY_REFS = select(history).where(history.c.transaction_id.in_(_ids))
 DECIDED_REFS = select(decisions.c.transaction_json).where(decisions.c.transaction_id.in_(_ids))
 LABELS = select(labels).where(labels.c.transaction_id.in_(_ids)).order_by(labels.c.label_time_us, labels.c.id)
@@ -96,7 +100,9 @@ _label = (
     .outerjoin(history, history.c.transaction_id == labels.c.transaction_id)
 )
 _known = decisions.c.id.is_not(None) | history.c.transaction_id.is_not(None)
-PENDING_LABELS = _label.where(labels.c.seq.is_(None), _known).order_by(labels.c.label_time_us, labels.c.id)
+PENDING_LABELS = _label.where(
+    labels.c.seq.is_(None), labels.c.topic_partition.in_(bindparam("partitions", expanding=True)), _known
+).order_by(labels.c.label_time_us, labels.c.id)
 
 
 def _events() -> Select[Any]:
@@ -115,8 +121,11 @@ def _events() -> Select[Any]:
             ("customer_id", String),
         )
     ]
-    paid = select(decisions.c.seq, decisions.c.transaction_json, *absent).where(decisions.c.seq > bindparam("after"))
-    either = union_all(paid, _label.where(labels.c.seq > bindparam("after"))).subquery()
+    after: BindParameter[Any] = bindparam("after")
+    before: BindParameter[Any] = bindparam("before")
+    paid = select(decisions.c.seq, decisions.c.transaction_json, *absent)
+    paid = paid.where(decisions.c.seq > after, decisions.c.seq < before)
+    either = union_all(paid, _label.where(labels.c.seq > after, labels.c.seq < before)).subquery()
     return select(either).order_by(either.c.seq).limit(bindparam("limit"))
 
 
@@ -130,6 +139,25 @@ def insert_decisions(dialect: Dialect) -> str:
     """
     columns = [column.name for column in decisions.columns if column is not decisions.c.id]
     return str(insert(decisions).compile(dialect=dialect, column_keys=columns))
+
+
+def advance_source(dialect: str) -> Executable:
+    """Move a source's last seq to ``last``, unless it is at ``first`` or beyond already."""
+    insert_into = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    row: dict[str, Any] = {
+        "source": bindparam("source"),
+        "last_seq": bindparam("last"),
+        "checkpoint": bindparam("begin"),
+    }
+    return (
+        insert_into(sources)
+        .values(row)
+        .on_conflict_do_update(
+            index_elements=["source"],
+            set_={"last_seq": bindparam("last")},
+            where=sources.c.last_seq < bindparam("first"),
+        )
+    )
 
 
 def insert_new(table: Table, dialect: str) -> Executable:

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from features.codec import content_hash
-from features.events import LabelEvent
+from features.events import LabelEvent, first_seq
 from features.label import Label, LabelSource
 from features.transaction import Transaction
 from models.decision import Decision, Ring
-from streaming.ledger import LedgerBatch, Origin, Recorded
+from streaming.ledger import Ledger, LedgerBatch, Origin, Recorded
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 NAMES = ("amount", "card_count_1h", "seconds_since_last")
@@ -55,6 +55,16 @@ def label(number: int, *, days: float = 30, is_fraud: bool = True, source: Label
     return Label(
         transaction_id=f"tx-{number}", is_fraud=is_fraud, source=source, label_time=START + timedelta(days=days)
     )
+
+
+def last_seq(ledger: Ledger, source: int = 0) -> int:
+    progress = ledger.sources().get(source)
+    return progress.last_seq if progress else first_seq(source)
+
+
+def checkpoint(ledger: Ledger, source: int = 0) -> int:
+    progress = ledger.sources().get(source)
+    return progress.checkpoint if progress else first_seq(source)
 
 
 def folded(number: int, seq: int, *, days: float = 30, is_fraud: bool = True) -> LabelEvent:

@@ -10,7 +10,7 @@ import sys
 
 from streaming.ledger import LedgerBatch
 from streaming.ledgers.sql import open_ledger
-from tests.integration.ledger_samples import decided, folded, label
+from tests.integration.ledger_samples import decided, folded, label, last_seq
 
 SIZE = 8
 
@@ -18,7 +18,7 @@ SIZE = 8
 def main(url: str, batches: int, first: int) -> None:
     ledger = open_ledger(url)
     for start in range(first, first + batches * SIZE, SIZE):
-        seq = ledger.last_seq()
+        seq = last_seq(ledger)
         decisions = [decided(start + place, seq + 1 + place) for place in range(SIZE)]
         seq += SIZE + 1
         batch = LedgerBatch(decisions=decisions, labels=[label(start)], folded_labels=[folded(start, seq)])

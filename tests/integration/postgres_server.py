@@ -42,7 +42,8 @@ def find_binaries() -> Path | None:
     return next((path for path in reversed(candidates) if (path / "initdb").exists()), None)
 
 
-def _demotion() -> dict[str, int]:
+def demotion() -> dict[str, int]:
+    """Whom to run the server as, where we are root."""
     if os.geteuid() != 0:
         return {}
     for name in _NOBODY_ELSE:
@@ -64,9 +65,9 @@ def running_postgres() -> Iterator[PostgresServer]:
             pytest.fail(message)
         pytest.skip(message)
     with tempfile.TemporaryDirectory(prefix="ringfence-postgres-", ignore_cleanup_errors=True) as directory:
-        demotion = _demotion()
-        if demotion:
-            os.chown(directory, demotion["user"], demotion["group"])
+        user = demotion()
+        if user:
+            os.chown(directory, user["user"], user["group"])
         data = Path(directory) / "data"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -81,8 +82,8 @@ def running_postgres() -> Iterator[PostgresServer]:
                 stderr=subprocess.STDOUT,
                 timeout=60,
                 check=False,
-                extra_groups=[] if demotion else None,
-                **demotion,
+                extra_groups=[] if user else None,
+                **user,
             )
             if done.returncode:
                 raise RuntimeError(f"{program} failed: {done.stdout.decode(errors='replace')[-2000:]}")

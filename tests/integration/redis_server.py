@@ -9,16 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from streaming.brokers.process import free_port
+from tests.integration.certificates import Authority
+
 
 class RedisServer:
-    """Starts, kills and restarts one redis-server; every acknowledged write is on disk."""
+    """Starts, kills and restarts one redis-server; every acknowledged write is on disk.
 
-    def __init__(self, directory: Path, *, password: str = "") -> None:
+    With an ``authority`` it also listens on ``tls_port``, with a certificate of that authority's for 127.0.0.1.
+    """
+
+    def __init__(self, directory: Path, *, password: str = "", authority: Authority | None = None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.directory = directory
         self.password = password
+        self.tls_port = free_port()
+        self.authority = authority
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -31,6 +39,10 @@ class RedisServer:
         command += ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
         if self.password:
             command += ["--requirepass", self.password]
+        if self.authority is not None:
+            certificate, key = self.authority.vouch("redis")
+            command += ["--tls-port", str(self.tls_port), "--tls-cert-file", str(certificate), "--tls-key-file"]
+            command += [str(key), "--tls-auth-clients", "no"]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while not self._answers():

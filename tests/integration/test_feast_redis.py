@@ -1,6 +1,8 @@
 import importlib
 import time
+from contextlib import closing
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import pytest
@@ -13,15 +15,18 @@ from features.errors import StoreUnavailable
 from features.feast_repo.definitions import ENTITY_DEFINITIONS
 from features.store import ENTITIES, UNREADABLE
 from features.stores.feast_store import open_feast
-from features.transaction import Transaction
 from models.decision import Decision
 from monitoring.metrics import Metrics
+from services.composition import Root
+from services.settings import Settings
+from services.state_directory import open_state
 from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, TRANSACTIONS
 from streaming.brokers.memory import MemoryBroker
 from streaming.ledgers.memory import MemoryLedger
 from streaming.scoring import Scoring
 from streaming.worker import Worker
-from tests.fakes import FakeBundle, fake_policy
+from tests.fakes import FakeBundle, fake_payment, fake_policy
+from tests.integration.certificates import Authority
 from tests.integration.redis_server import RedisServer, redis_server, require_redis  # noqa: F401 (a fixture)
 from tests.unit.features.stores.conformance import NOON, FeastStoreConformance, feast_messages
 
@@ -162,6 +167,58 @@ def test_a_wrong_password_is_named_and_not_repeated(own_server, tmp_path):
     store.close()
 
 
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    """A server that asks for a password over TLS, its authority's file, and a stranger's."""
+    directory = tmp_path_factory.mktemp("tls")
+    authority, stranger = Authority(directory), Authority(directory, "stranger")
+    require_redis()
+    server = RedisServer(directory, password="hush,1", authority=authority)
+    server.start()
+    yield server, authority.file, stranger.file
+    server.kill()
+
+
+class TestTLS:
+    """States over TLS with a password, configured as an operator does."""
+
+    @pytest.fixture
+    def opened_with(self, tls, tmp_path, monkeypatch):
+        def opened_with(authority, password="hush,1"):
+            (tmp_path / "password").write_text(f"{password}\n")
+            monkeypatch.setenv("REDIS_URL", f"rediss://127.0.0.1:{tls[0].tls_port}/0")
+            monkeypatch.setenv("REDIS_PASSWORD_FILE", str(tmp_path / "password"))
+            monkeypatch.setenv("REDIS_SSL_CAFILE", str(authority))
+            return Root(Settings(), open_state(tmp_path / "state")).feature_store()
+
+        return opened_with
+
+    def test_states_come_back_and_the_password_stays_off_the_disk(self, tls, opened_with, tmp_path):
+        with closing(opened_with(tls[1])) as store:
+            store.warm_up()
+            store.write({"card": {"c": b"over TLS"}}, NOON)
+            assert store.read({"card": ["c"]}) == {"card": {"c": b"over TLS"}}
+            config = store._backend.instance.store.config.online_store.connection_string
+        assert config == f"127.0.0.1:{tls[0].tls_port},db=0,ssl=true,ssl_ca_certs={tls[1]}"
+        assert "hush" not in (tmp_path / "state" / "feature-store" / "feature_store.yaml").read_text()
+
+    def test_an_authority_that_did_not_sign_is_told(self, tls, opened_with):
+        with (
+            closing(opened_with(tls[2])) as store,
+            pytest.raises(StoreUnavailable, match="CERTIFICATE_VERIFY_FAILED") as caught,
+        ):
+            store.warm_up()
+        assert "hush" not in str(caught.value)
+
+    def test_a_wrong_password_is_named_and_not_repeated(self, tls, opened_with):
+        with (
+            closing(opened_with(tls[1], "wrong-one")) as store,
+            pytest.raises(StoreUnavailable, match="refused the login") as caught,
+        ):
+            store.warm_up()
+        assert "wrong-one" not in str(caught.value)
+
+
 def test_opening_does_not_need_the_server(tmp_path):
     store = open_feast(tmp_path / "features", redis_url="redis://127.0.0.1:1")
     with pytest.raises(StoreUnavailable):
@@ -186,16 +243,7 @@ def stored(client, entity, key):
     return name, field, client.hget(name, field)
 
 
-def payment(n, **changes):
-    fields = {
-        "transaction_id": f"t{n}",
-        "event_time": NOON + timedelta(minutes=n),
-        "card_id": "card1",
-        "merchant_id": "shop1",
-        "amount": 1.0,
-        "currency": "EUR",
-    }
-    return Transaction(**(fields | changes))
+payment = partial(fake_payment, begin=NOON, amount=1.0)
 
 
 SPOILT = {
@@ -211,7 +259,7 @@ def test_a_spoilt_value_costs_one_review_and_nobody_else_anything(opened, client
     broker, registry = MemoryBroker(), CollectorRegistry()
     broker.ensure_topics({TRANSACTIONS: 1, DECISIONS: 1, LABELS: 1, DEAD_LETTER: 1})
     worker = Worker(
-        consumer=broker.consumer([TRANSACTIONS, LABELS], "worker"),
+        open_consumer=lambda _: broker.consumer([TRANSACTIONS, LABELS], "worker"),
         open_producer=broker.producer,
         ledger=MemoryLedger(),
         scoring=Scoring(FeatureEngine(), opened, FakeBundle(), fake_policy(), store_timeout_s=5.0),

@@ -24,13 +24,13 @@ from features.codec import encode_transaction
 from features.engine import FeatureEngine
 from features.transaction import Transaction
 from models.decision import Decision
-from models.gate import Check, GateReport
+from models.gate_report import Check, GateReport
+from services import system
 from services.auth import load_or_create_token
 from services.champion import bundle_of, policy_of
-from services.demo import processes
-from services.demo.processes import System
 from services.promotion import promote
 from services.state_directory import open_state
+from services.system import System
 from streaming.broker import DECISIONS, TOPICS, TRANSACTIONS
 from streaming.brokers.clients import connect
 from streaming.brokers.process import free_port
@@ -169,7 +169,7 @@ def passed(candidate, champion):
 
 
 def test_a_promotion_a_rollback_and_a_damaged_bundle_under_load(tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, "START_S", START_S)  # a busy machine takes its time to import Feast three times
+    monkeypatch.setattr(system, "START_S", START_S)  # a busy machine takes its time to import Feast three times
     with ExitStack() as stack:
         world = World(tmp_path / "state", stack)
         first, second, third = world.versions

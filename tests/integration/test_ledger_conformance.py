@@ -9,12 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from features.errors import DuplicateConflict, StateError
-from features.events import TransactionEvent
-from streaming.ledger import Ledger, LedgerBatch, TransactionRef
+from features.errors import DuplicateConflict, Superseded
+from features.events import TransactionEvent, first_seq
+from streaming.ledger import Ledger, LedgerBatch, Progress, TransactionRef
 from streaming.ledgers.memory import MemoryLedger
+from streaming.ledgers.rows import ref_of
 from streaming.ledgers.sql import open_ledger
-from tests.integration.ledger_samples import START, batch, decided, folded, label, payment
+from tests.integration.ledger_samples import START, batch, checkpoint, decided, folded, label, last_seq, payment
 from tests.integration.postgres_server import PostgresServer, running_postgres
 
 Open = Callable[[], Ledger]  # opens the same ledger again, as after a restart
@@ -52,10 +53,10 @@ def ledger(reopen: Open) -> Ledger:
 
 
 def test_an_empty_ledger(ledger: Ledger) -> None:
-    assert (ledger.last_seq(), ledger.checkpoint(), ledger.count()) == (0, 0, 0)
+    assert (last_seq(ledger), checkpoint(ledger), ledger.count()) == (0, 0, 0)
     assert ledger.find(["tx-1"]) == ledger.refs(["tx-1"]) == ledger.labels(["tx-1"]) == {}
     assert ledger.find([]) == {}
-    assert ledger.events_after(0, 10) == ledger.pending_labels() == ledger.unforwarded(10) == ledger.recent(10) == []
+    assert ledger.events_after(0, 10) == ledger.pending_labels([0]) == ledger.unforwarded(10) == ledger.recent(10) == []
     ledger.commit(LedgerBatch())
     ledger.import_history([])
     ledger.mark_forwarded([])
@@ -77,7 +78,7 @@ def test_a_decision_comes_back_exactly_as_given_after_a_restart(reopen: Open) ->
         assert msgspec.json.encode(back.decision) == msgspec.json.encode(recorded.decision)
         assert repr(back.decision.features) == repr(recorded.decision.features)
         assert repr(back.transaction) == repr(recorded.transaction)
-    assert (after.last_seq(), after.count()) == (2, 3)
+    assert (last_seq(after), after.count()) == (2, 3)
 
 
 def test_feature_names_may_change_from_one_decision_to_the_next(ledger: Ledger) -> None:
@@ -93,29 +94,29 @@ def test_a_recorded_transaction_is_refused_and_nothing_of_the_batch_stays(ledger
     doubtful = LedgerBatch(decisions=[decided(2, 2), decided(1, 3)], labels=[label(1)], folded_labels=[folded(1, 4)])
     with pytest.raises(DuplicateConflict, match="tx-1"):
         ledger.commit(doubtful)
-    assert (ledger.count(), ledger.last_seq(), ledger.find(["tx-2"]), ledger.labels(["tx-1"])) == (1, 1, {}, {})
+    assert (ledger.count(), last_seq(ledger), ledger.find(["tx-2"]), ledger.labels(["tx-1"])) == (1, 1, {}, {})
     with pytest.raises(DuplicateConflict, match="tx-1"):
         ledger.commit(batch(decided(1, 1)))  # the very same again, as after a lost answer
     ledger.commit(batch(decided(2, 2)))
-    assert ledger.last_seq() == 2
+    assert last_seq(ledger) == 2
 
 
 def test_a_transaction_twice_in_a_batch_is_refused(ledger: Ledger) -> None:
     with pytest.raises(DuplicateConflict, match="tx-5"):
         ledger.commit(batch(decided(4, 1), decided(5, 2), decided(5, 3)))
-    assert ledger.count() == ledger.last_seq() == 0
+    assert ledger.count() == last_seq(ledger) == 0
 
 
 @pytest.mark.parametrize(
     ("doubtful", "error"),
     [
-        (LedgerBatch(decisions=[decided(2, 5)], placed=[("tx-9", 6)]), ValueError),  # unknown
-        (LedgerBatch(decisions=[decided(2, 5)], placed=[("tx-1", 6)]), ValueError),  # has a seq
-        (LedgerBatch(decisions=[decided(2, 5)], folded_labels=[folded(1, 6)]), ValueError),  # no such label
+        (LedgerBatch(decisions=[decided(2, 5)], placed=[("tx-9", 6)]), Superseded),  # unknown
+        (LedgerBatch(decisions=[decided(2, 5)], placed=[("tx-1", 6)]), Superseded),  # has a seq
+        (LedgerBatch(decisions=[decided(2, 5)], folded_labels=[folded(1, 6)]), Superseded),  # no such label
         (LedgerBatch(decisions=[decided(2, 5)], labels=[label(1)], folded_labels=[folded(1, 5)]), ValueError),
-        (LedgerBatch(decisions=[decided(2, 5)], labels=[label(1)], folded_labels=[folded(1, 4)]), StateError),
-        (LedgerBatch(decisions=[decided(2, 4), decided(3, 5)], labels=[label(1)]), StateError),  # seq 4 is taken
-        (LedgerBatch(decisions=[decided(2, 3), decided(3, 5)], labels=[label(1)]), StateError),  # seq goes back
+        (LedgerBatch(decisions=[decided(2, 5)], labels=[label(1)], folded_labels=[folded(1, 4)]), Superseded),
+        (LedgerBatch(decisions=[decided(2, 4), decided(3, 5)], labels=[label(1)]), Superseded),  # seq 4 is taken
+        (LedgerBatch(decisions=[decided(2, 3), decided(3, 5)], labels=[label(1)]), Superseded),  # seq goes back
     ],
 )
 def test_a_seq_that_cannot_be_leaves_nothing_behind(
@@ -124,16 +125,17 @@ def test_a_seq_that_cannot_be_leaves_nothing_behind(
     ledger.commit(batch(decided(1, 4)))
     with pytest.raises(error):
         ledger.commit(doubtful)
-    assert (ledger.count(), ledger.last_seq(), ledger.labels(["tx-1"])) == (1, 4, {})
+    assert (ledger.count(), last_seq(ledger), ledger.labels(["tx-1"])) == (1, 4, {})
     assert [event.seq for event in ledger.events_after(0, 10)] == [4]
 
 
 def test_the_checkpoint_only_moves_forward(reopen: Open) -> None:
     ledger = reopen()
+    ledger.commit(batch(decided(1, 9)))
     for given, kept in ((5, 5), (3, 5), (5, 5), (9, 9)):
-        ledger.save_checkpoint(given)
-        assert ledger.checkpoint() == kept
-    assert reopen().checkpoint() == 9
+        ledger.save_checkpoints([given])
+        assert checkpoint(ledger) == kept
+    assert checkpoint(reopen()) == 9
 
 
 def test_a_decision_over_rest_is_placed_later(reopen: Open) -> None:
@@ -143,7 +145,7 @@ def test_a_decision_over_rest_is_placed_later(reopen: Open) -> None:
     ledger.commit(LedgerBatch(decisions=[decided(3, 1)], placed=[("tx-2", 2)]))
     assert reopen().find(["tx-1", "tx-2"]) == {"tx-1": decided(1, None, "rest"), "tx-2": decided(2, 2, "rest")}
     assert ledger.events_after(0, 10) == [TransactionEvent(1, payment(3)), TransactionEvent(2, payment(2))]
-    assert ledger.last_seq() == 2
+    assert last_seq(ledger) == 2
 
 
 def test_events_come_in_the_order_of_seq_whatever_they_are(ledger: Ledger) -> None:
@@ -180,21 +182,21 @@ def test_labels_wait_until_they_are_folded(ledger: Ledger) -> None:
     ledger.commit(batch(decided(1, 1), decided(2, 2)))
     ledger.commit(LedgerBatch(labels=[label(2, days=9), label(1, days=5), label(77)]))
     # The label of a transaction that nobody knows waits, but has no entities to fold into yet.
-    assert ledger.pending_labels() == [folded(1, 0, days=5), folded(2, 0, days=9)]
+    assert ledger.pending_labels([0]) == [folded(1, 0, days=5), folded(2, 0, days=9)]
     ledger.commit(LedgerBatch(folded_labels=[folded(1, 3, days=5)]))
-    assert ledger.pending_labels() == [folded(2, 0, days=9)]
+    assert ledger.pending_labels([0]) == [folded(2, 0, days=9)]
     ledger.commit(batch(decided(77, 4)))
-    assert ledger.pending_labels() == [folded(2, 0, days=9), folded(77, 0)]
+    assert ledger.pending_labels([0]) == [folded(2, 0, days=9), folded(77, 0)]
 
 
 def test_labels_by_two_sources_at_the_same_time_are_folded_one_by_one(ledger: Ledger) -> None:
     ledger.commit(batch(decided(1, 1)))
     ledger.commit(LedgerBatch(labels=[label(1, source="analyst"), label(1, source="chargeback")]))
-    assert ledger.pending_labels() == [folded(1, 0), folded(1, 0)]
+    assert ledger.pending_labels([0]) == [folded(1, 0), folded(1, 0)]
     ledger.commit(LedgerBatch(folded_labels=[folded(1, 2)]))
-    assert ledger.pending_labels() == [folded(1, 0)]
+    assert ledger.pending_labels([0]) == [folded(1, 0)]
     ledger.commit(LedgerBatch(folded_labels=[folded(1, 3)]))
-    assert ledger.pending_labels() == []
+    assert ledger.pending_labels([0]) == []
     assert [event.seq for event in ledger.events_after(0, 10)] == [1, 2, 3]
 
 
@@ -266,3 +268,49 @@ def test_threads_share_a_ledger_and_one_decision_each_wins(ledger: Ledger) -> No
     for thread in threads:
         thread.join()
     assert (ledger.count(), len(conflicts)) == (20, 40)
+
+
+def test_every_source_has_its_own_order_and_checkpoint(reopen: Open) -> None:
+    ledger, first, second = reopen(), first_seq(1), first_seq(2)
+    ledger.commit(batch(decided(1, first + 1), decided(2, second + 1), decided(3, first + 2)))
+    ledger.commit(batch(decided(4, second + 2)))
+    ledger.save_checkpoints([first + 2, second + 1])
+    again = reopen()
+    assert again.sources() == {1: Progress(first + 2, first + 2), 2: Progress(second + 2, second + 1)}
+    assert [event.seq for event in again.events_after(first, 10)] == [first + 1, first + 2]
+    assert [event.seq for event in again.events_after(second + 1, 10)] == [second + 2]
+    assert again.events_after(0, 10) == []
+
+
+def test_a_worker_that_another_has_overtaken_is_refused(ledger: Ledger) -> None:
+    begin = first_seq(3)
+    ledger.commit(LedgerBatch(decisions=[decided(1, begin + 1), decided(2, None, "rest")], labels=[label(1)]))
+    ledger.commit(LedgerBatch(placed=[("tx-2", begin + 2)], folded_labels=[folded(1, begin + 3)]))
+    for late in (
+        LedgerBatch(decisions=[decided(5, begin + 2)]),
+        LedgerBatch(decisions=[decided(5, begin + 4)], placed=[("tx-2", begin + 5)]),
+        LedgerBatch(decisions=[decided(5, begin + 4)], folded_labels=[folded(1, begin + 5)]),
+        LedgerBatch(decisions=[decided(5, first_seq(4) + 1), decided(6, begin + 3)]),
+    ):
+        with pytest.raises(Superseded):
+            ledger.commit(late)
+    assert ledger.count() == 2
+    assert ledger.sources() == {3: Progress(begin + 3, begin)}
+
+
+def test_labels_wait_for_the_worker_of_their_partition(ledger: Ledger) -> None:
+    ledger.commit(LedgerBatch(decisions=[decided(1, 1), decided(2, 2), decided(3, 3)]))
+    ledger.commit(LedgerBatch(labels=[label(1), label(2), label(3)], label_partitions=[0, 4, 5]))
+    assert ledger.pending_labels([0]) == [folded(1, 0)]
+    assert ledger.pending_labels({4, 5}) == [folded(2, 0), folded(3, 0)]
+    assert ledger.pending_labels([]) == []
+
+
+def test_a_ledger_has_one_identity_for_good(reopen: Open) -> None:
+    assert reopen().identity() == reopen().identity() != MemoryLedger().identity()
+
+
+def test_a_ledger_knows_whether_a_history_was_imported(ledger: Ledger) -> None:
+    assert not ledger.has_history()
+    ledger.import_history([ref_of(payment(1))])
+    assert ledger.has_history()

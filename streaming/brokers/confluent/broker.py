@@ -8,16 +8,17 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from streaming.broker import Record
+from streaming.broker import OnRevoke, Record
 from streaming.brokers.confluent import settings
 from streaming.brokers.confluent.consumer import ConfluentConsumer, as_record
-from streaming.brokers.confluent.mapping import LOG, mapped
+from streaming.brokers.confluent.mapping import LOG, LOGIN_REFUSED, mapped
 from streaming.brokers.confluent.producer import ConfluentProducer
 from streaming.brokers.limits import FETCH_WAIT_MS, LINGER_MS, max_message_bytes
 from streaming.brokers.reach import parse_servers, wait_until_reachable
-from streaming.brokers.security import keep_payloads_out_of_logs
+from streaming.brokers.security import SASL_PROTOCOLS, keep_payloads_out_of_logs, tls_context
 
 _PAUSE_S = 0.05
+_LOGIN_S = 1.0
 
 
 class ConfluentBroker:
@@ -46,7 +47,8 @@ class ConfluentBroker:
         self._timeout_s = timeout_s
         self._fetch_wait_ms = fetch_wait_ms
         self._linger_ms = linger_ms
-        self._connection = settings.connection(bootstrap, int(timeout_s * 1000), security or {})
+        self._security = security or {}
+        self._connection = settings.connection(bootstrap, int(timeout_s * 1000), self._security)
         keep_payloads_out_of_logs(LOG)
 
     def ensure_topics(self, partitions: Mapping[str, int]) -> None:
@@ -81,11 +83,11 @@ class ConfluentBroker:
         with mapped(self.bootstrap, "connect a producer"):
             return ConfluentProducer(self._client(Producer, options), self.bootstrap, self._timeout_s)
 
-    def consumer(self, topics: Sequence[str], group: str) -> ConfluentConsumer:
+    def consumer(self, topics: Sequence[str], group: str, on_revoke: OnRevoke | None = None) -> ConfluentConsumer:
         """Return a consumer that joins ``group`` at its first poll; `BrokerUnavailable` when the broker is silent."""
         with mapped(self.bootstrap, "connect a consumer"):
             client = self._client(Consumer, settings.consuming(group, self._fetch_wait_ms))
-            return ConfluentConsumer(client, topics, self.bootstrap, self._timeout_s)
+            return ConfluentConsumer(client, topics, self.bootstrap, self._timeout_s, on_revoke)
 
     def scan(self, topic: str) -> Iterator[Record]:
         """Yield what ``topic`` holds now, partition by partition in order, outside any group; nothing is committed."""
@@ -120,8 +122,28 @@ class ConfluentBroker:
         """Do nothing: administrative connections live no longer than their call."""
 
     def _client(self, kind: Callable[..., Any], options: Mapping[str, Any]) -> Any:
-        wait_until_reachable(self._servers, self._timeout_s)
+        wait_until_reachable(self._servers, self._timeout_s, tls_context(self._security))
+        if self._security.get("security_protocol") in SASL_PROTOCOLS:
+            self._check_login()
         return kind({**self._connection, **options})
+
+    def _check_login(self) -> None:
+        """Raise the refused login that every other call would end for in a timeout: only a callback is told."""
+        heard: list[KafkaError] = []
+        options: dict[str, Any] = {**self._connection, "error_cb": heard.append}
+        admin = AdminClient(options)
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                admin.list_topics(timeout=min(_LOGIN_S, self._timeout_s))
+            except KafkaException:
+                admin.poll(0)  # calls back
+                if refused := next((error for error in heard if error.code() in LOGIN_REFUSED), None):
+                    raise KafkaException(refused) from None
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
 
     def _new_topic(self, topic: str, partitions: int) -> NewTopic:
         config = {"max.message.bytes": str(max_message_bytes(topic))}

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streaming.broker import Position, Record
+from streaming.broker import OnRevoke, Position, Record
 from streaming.brokers.confluent.mapping import mapped
 from streaming.brokers.offsets import CommittedOffsets
 
@@ -40,12 +40,21 @@ class ConfluentConsumer:
     group refuses for that reason is dropped with a log line. The records come again, to whoever holds them then.
     """
 
-    def __init__(self, client: Consumer, topics: Sequence[str], bootstrap: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        client: Consumer,
+        topics: Sequence[str],
+        bootstrap: str,
+        timeout_s: float,
+        on_revoke: OnRevoke | None = None,
+    ) -> None:
         self._client = client
         self._bootstrap = bootstrap
         self._timeout_s = timeout_s
         self._committed = CommittedOffsets(self._ask_committed)
-        client.subscribe(list(topics), on_assign=self._forget, on_revoke=self._forget, on_lost=self._forget)
+        self._on_revoke = on_revoke or dict
+        self._dealt = False
+        client.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
     def poll(self, timeout_s: float, max_records: int) -> list[Record]:
         """Return up to ``max_records`` messages, waiting at most ``timeout_s`` seconds for the first."""
@@ -59,7 +68,7 @@ class ConfluentConsumer:
             return [as_record(message) for message in found if _is_record(message)]
 
     def commit(self, offsets: Mapping[Position, int]) -> None:
-        """Store the next offset to read per position, all or none; one below the stored raises ValueError."""
+        """Store the next offset to read per position, as `streaming.broker.Consumer.commit` says."""
         with mapped(self._bootstrap, "store offsets"):
             held = {(tp.topic, tp.partition) for tp in self._client.assignment()}
             mine = self._committed.committable(offsets, held)
@@ -76,6 +85,12 @@ class ConfluentConsumer:
                 log.info("offsets not stored while the group rebalances: %s", exc.args[0].name())
                 return
             self._committed.remember(mine)
+
+    def held(self) -> frozenset[Position] | None:
+        """The positions that the group has dealt to this member; None until it has dealt any or none."""
+        if not self._dealt:
+            return None
+        return frozenset((tp.topic, tp.partition) for tp in self._client.assignment())
 
     def lag(self) -> dict[Position, int]:
         """Messages not yet polled, per assigned position that has been fetched from, as of its last fetch."""
@@ -105,8 +120,24 @@ class ConfluentConsumer:
         (stored,) = self._client.committed([TopicPartition(*position)], timeout=self._timeout_s)
         return max(int(stored.offset), 0)
 
-    def _forget(self, _client: Any, _partitions: Any) -> None:
-        """Forget what was committed when partitions change hands."""
+    def _assigned(self, _client: Any, _partitions: Any) -> None:
+        self._dealt = True
+        self._committed.forget()
+
+    def _revoked(self, _client: Any, _partitions: Any) -> None:
+        """Let the last offsets be committed, then forget what was: the next owner may commit more."""
+        held = {(tp.topic, tp.partition) for tp in self._client.assignment()}
+        last = self._committed.not_behind(self._on_revoke(), held)
+        if last:
+            try:
+                self._client.commit(
+                    offsets=[TopicPartition(*p, offset) for p, offset in last.items()], asynchronous=False
+                )
+            except KafkaException as error:
+                log.info("offsets not stored before a rebalance: %s", error)
+        self._committed.forget()
+
+    def _lost(self, _client: Any, _partitions: Any) -> None:
         self._committed.forget()
 
 

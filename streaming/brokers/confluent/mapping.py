@@ -10,6 +10,7 @@ from features.errors import BrokerUnavailable
 from streaming.brokers import failures
 
 LOG = logging.getLogger("librdkafka")
+LOGIN_REFUSED = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}
 _SETTINGS = {KafkaError._INVALID_ARG, KafkaError._UNKNOWN_PROTOCOL, KafkaError._CRIT_SYS_RESOURCE}
 
 
@@ -27,5 +28,9 @@ def mapped(bootstrap: str, what: str) -> Iterator[None]:
 
 def unavailable(bootstrap: str, what: str, error: KafkaError | None) -> BrokerUnavailable:
     """The error for something that the broker did not do."""
+    if error is not None and error.code() in LOGIN_REFUSED:
+        return failures.login_refused(bootstrap)
+    if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+        return failures.too_large(bootstrap, what)
     reason = KafkaError(error.code()).str() if error is not None else "too much is waiting to be sent"
     return failures.unavailable(bootstrap, what, reason)

@@ -24,6 +24,7 @@ class ConfluentProducer:
         with mapped(self._bootstrap, f"take a message for topic {topic!r}"):
             if topic not in self._known:
                 self._learn(topic)
+            self._client.poll(0)  # take what was acknowledged: left lying, it fills the queue
             deadline = time.monotonic() + self._timeout_s
             while True:
                 try:

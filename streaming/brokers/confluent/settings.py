@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streaming.brokers.confluent.mapping import LOG
-from streaming.brokers.limits import MAX_MESSAGE_BYTES
+from streaming.brokers.limits import MAX_MESSAGE_BYTES, QUEUE_BYTES
 from streaming.brokers.security import check_known
 
 _MAX_REQUEST_BYTES = 4 * MAX_MESSAGE_BYTES
@@ -82,6 +82,7 @@ def consuming(group: str, fetch_wait_ms: int) -> dict[str, Any]:
         **reading(fetch_wait_ms),
         "group.id": group,
         "partition.assignment.strategy": "range",
+        "queued.max.messages.kbytes": QUEUE_BYTES // 1024,
         "session.timeout.ms": 10_000,
         "heartbeat.interval.ms": 1_000,
     }

@@ -9,14 +9,14 @@ import kafka  # type: ignore[import-untyped]
 from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.range import RangePartitionAssignor  # type: ignore[import-untyped]
 
-from streaming.broker import Record
+from streaming.broker import OnRevoke, Record
 from streaming.brokers.kafka_python import settings
 from streaming.brokers.kafka_python.consumer import KafkaConsumer, as_record
 from streaming.brokers.kafka_python.mapping import LOG, mapped
 from streaming.brokers.kafka_python.producer import KafkaProducer, KeyPartitioner
 from streaming.brokers.limits import FETCH_WAIT_MS, LINGER_MS, max_message_bytes
 from streaming.brokers.reach import parse_servers, wait_until_reachable
-from streaming.brokers.security import keep_payloads_out_of_logs
+from streaming.brokers.security import SASL_PROTOCOLS, keep_payloads_out_of_logs, tls_context
 
 
 class KafkaBroker:
@@ -75,7 +75,7 @@ class KafkaBroker:
         with mapped(self.bootstrap, "connect a producer"):
             return KafkaProducer(self._client(kafka.KafkaProducer, options), self.bootstrap, self._timeout_ms / 1000)
 
-    def consumer(self, topics: Sequence[str], group: str) -> KafkaConsumer:
+    def consumer(self, topics: Sequence[str], group: str, on_revoke: OnRevoke | None = None) -> KafkaConsumer:
         """Return a consumer that joins ``group`` at its first poll; `BrokerUnavailable` when the broker is silent."""
         assignors = {"partition_assignment_strategy": [RangePartitionAssignor]}
         options = {**settings.consuming(group, self._fetch_wait_ms), **assignors}
@@ -83,7 +83,7 @@ class KafkaBroker:
             client = self._client(kafka.KafkaConsumer, options)
             for topic in topics:  # known before it joins, or a member that leads deals out nothing and must deal again
                 client.partitions_for_topic(topic)
-            return KafkaConsumer(client, topics, self.bootstrap, self._timeout_ms)
+            return KafkaConsumer(client, topics, self.bootstrap, self._timeout_ms, on_revoke)
 
     def scan(self, topic: str) -> Iterator[Record]:
         """Yield what ``topic`` holds now, partition by partition in order, outside any group; nothing is committed."""
@@ -115,8 +115,15 @@ class KafkaBroker:
         """Do nothing: administrative connections live no longer than their call."""
 
     def _client(self, kind: Callable[..., Any], options: Mapping[str, Any]) -> Any:
-        wait_until_reachable(self._connection["bootstrap_servers"], self._timeout_ms / 1000)
-        return kind(**{**self._connection, **options})
+        tls = tls_context(self._connection)
+        wait_until_reachable(self._connection["bootstrap_servers"], self._timeout_ms / 1000, tls)
+        try:
+            return kind(**{**self._connection, **options})
+        except kafka_errors.KafkaTimeoutError as error:
+            # The broker has just answered, and closes connections whose login it refuses: mostly all that is heard.
+            if self._connection.get("security_protocol") in SASL_PROTOCOLS:
+                raise kafka_errors.SaslAuthenticationFailedError from error
+            raise
 
     @contextmanager
     def _admin(self, what: str) -> Iterator[Any]:

@@ -1,14 +1,14 @@
 """The group member on kafka-python."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # kafka-python ships no type information and there are no stubs for it.
 import kafka  # type: ignore[import-untyped]
 from kafka import errors as kafka_errors
 
-from streaming.broker import Position, Record
+from streaming.broker import OnRevoke, Position, Record
 from streaming.brokers.kafka_python.mapping import mapped
 from streaming.brokers.offsets import CommittedOffsets
 
@@ -29,12 +29,20 @@ class KafkaConsumer:
     group refuses for that reason is dropped with a log line. The records come again, to whoever holds them then.
     """
 
-    def __init__(self, client: Any, topics: Sequence[str], bootstrap: str, timeout_ms: int) -> None:
+    def __init__(
+        self,
+        client: Any,
+        topics: Sequence[str],
+        bootstrap: str,
+        timeout_ms: int,
+        on_revoke: OnRevoke | None = None,
+    ) -> None:
         self._client = client
         self._bootstrap = bootstrap
         self._timeout_ms = timeout_ms
         self._committed = CommittedOffsets(self._ask_committed)
-        client.subscribe(list(topics), listener=_ForgetCommitted(self._committed))
+        self._changes = _Changes(self._committed, lambda: self._hand_over(on_revoke))
+        client.subscribe(list(topics), listener=self._changes)
 
     def poll(self, timeout_s: float, max_records: int) -> list[Record]:
         """Return up to ``max_records`` messages, waiting at most ``timeout_s`` seconds for the first."""
@@ -43,7 +51,7 @@ class KafkaConsumer:
         return [as_record(message) for messages in found.values() for message in messages]
 
     def commit(self, offsets: Mapping[Position, int]) -> None:
-        """Store the next offset to read per position, all or none; one below the stored raises ValueError."""
+        """Store the next offset to read per position, as `streaming.broker.Consumer.commit` says."""
         with mapped(self._bootstrap, "store offsets"):
             held = {(tp.topic, tp.partition) for tp in self._client.assignment()}
             mine = self._committed.committable(offsets, held)
@@ -56,6 +64,12 @@ class KafkaConsumer:
                 log.info("offsets not stored while the group rebalances: %s", type(error).__name__)
                 return
             self._committed.remember(mine)
+
+    def held(self) -> frozenset[Position] | None:
+        """The positions that the group has dealt to this member; None until it has dealt any or none."""
+        if not self._changes.dealt:
+            return None
+        return frozenset((tp.topic, tp.partition) for tp in self._client.assignment())
 
     def lag(self) -> dict[Position, int]:
         """Messages not yet polled, per assigned position that has been fetched from, as of its last fetch."""
@@ -73,6 +87,15 @@ class KafkaConsumer:
             self._client.close(autocommit=False, timeout_ms=min(self._timeout_ms, 5_000))
         except (kafka_errors.KafkaError, OSError) as error:
             log.info("left the group without a goodbye: %s", type(error).__name__)
+
+    def _hand_over(self, on_revoke: OnRevoke | None) -> None:
+        """Commit the last offsets without waiting: the client may not block here. What it sends next goes behind."""
+        held = {(tp.topic, tp.partition) for tp in self._client.assignment()}
+        last = self._committed.not_behind(on_revoke() if on_revoke else {}, held)
+        if last:
+            self._client.commit_async(
+                {kafka.TopicPartition(*position): kafka.OffsetAndMetadata(o, "", -1) for position, o in last.items()}
+            )
 
     def _position(self, partition: Any) -> int:
         position: int | None = self._client.position(partition, timeout_ms=self._timeout_ms)
@@ -93,16 +116,21 @@ def as_record(message: Any) -> Record:
     )
 
 
-class _ForgetCommitted(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # untyped base class
-    """Forgets what was committed when partitions change hands."""
+class _Changes(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # untyped base class
+    """What happens when partitions change hands: the last commit, and forgetting what was committed."""
 
-    def __init__(self, committed: CommittedOffsets) -> None:
+    def __init__(self, committed: CommittedOffsets, on_revoke: Callable[[], None]) -> None:
         self._committed = committed
+        self._on_revoke = on_revoke
+        self.dealt = False
 
-    def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 (the client's signature)
-        """Forget all: a rebalance takes everything away for a moment."""
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        """Let the last offsets be committed, then forget all: a rebalance takes everything away for a moment."""
+        if revoked:
+            self._on_revoke()
         self._committed.forget()
 
     def on_partitions_assigned(self, assigned: Any) -> None:  # noqa: ARG002 (the client's signature)
         """Forget all, in case the partitions were lost without being revoked."""
+        self.dealt = True
         self._committed.forget()

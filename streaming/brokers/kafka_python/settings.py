@@ -9,7 +9,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streaming.brokers.limits import MAX_MESSAGE_BYTES
+from streaming.brokers.limits import MAX_MESSAGE_BYTES, QUEUE_BYTES
 from streaming.brokers.security import check_known
 
 _MAX_REQUEST_BYTES = 4 * MAX_MESSAGE_BYTES
@@ -78,4 +78,10 @@ def reading(fetch_wait_ms: int) -> dict[str, Any]:
 
 def consuming(group: str, fetch_wait_ms: int) -> dict[str, Any]:
     """Return the settings of a group's member."""
-    return {**reading(fetch_wait_ms), "group_id": group, "session_timeout_ms": 10_000, "heartbeat_interval_ms": 1_000}
+    return {
+        **reading(fetch_wait_ms),
+        "group_id": group,
+        "fetch_max_bytes": QUEUE_BYTES,
+        "session_timeout_ms": 10_000,
+        "heartbeat_interval_ms": 1_000,
+    }

@@ -14,7 +14,7 @@ from features.catalogue import NAMES
 from features.errors import DataError
 from features.events import LabelEvent, TransactionEvent
 from features.replay import CHUNK, replay
-from features.state_layout import H_MARKER
+from features.state_layout import H_MARKERS
 from features.table import COLUMNS, LABELS
 from tests.arrays import same_bits
 from tests.unit.features.event_streams import Segment, stream, transactions_of
@@ -95,8 +95,9 @@ def words_without_marker(states):
     for entity, found in states.items():
         for key, data in found.items():
             state = list(struct.unpack(f"<{len(data) // 8}q", data))
-            state[0] = state[1 + H_MARKER] = 0  # checksum and marker
-            words[entity, key] = state
+            markers = state[1 + H_MARKERS]
+            state[0] = state[1 + H_MARKERS] = 0  # checksum and number of markers, which come last
+            words[entity, key] = state[: len(state) - markers]
     return words
 
 

@@ -9,6 +9,7 @@ import pytest
 from features.errors import BundleError
 from models.anomaly import STEP_BITS, STRONGEST, UNLIKE_TRAINING, anomaly_from_bytes
 from models.companion_fitting import WATCHED, fit_anomaly
+from models.fitting import Sample
 
 NAMES = ("amount", *WATCHED[:5], "mcc")
 
@@ -23,9 +24,13 @@ def traffic(rows, seed=0):
     return features
 
 
+def genuine(features, weights=None):
+    return Sample(features, np.zeros(len(features), bool), weights)
+
+
 @pytest.fixture(scope="module")
 def anomaly():
-    return fit_anomaly(traffic(3000), traffic(2000, seed=1), NAMES)
+    return fit_anomaly(genuine(traffic(3000)), genuine(traffic(2000, seed=1)), NAMES)
 
 
 def surprise(seen, value):
@@ -50,9 +55,9 @@ def test_sums_the_strongest_surprises_as_counted_by_hand(anomaly):
 
 
 def test_the_percentile_is_the_share_of_recent_genuine_payments_less_unusual(anomaly):
-    genuine, rows = traffic(2000, seed=1), traffic(50, seed=2)
+    later, rows = traffic(2000, seed=1), traffic(50, seed=2)
     rows[0, 1:6] = 1e6
-    less = (anomaly.steps(genuine)[np.newaxis] < anomaly.steps(rows)[:, np.newaxis]).mean(axis=1)
+    less = (anomaly.steps(later)[np.newaxis] < anomaly.steps(rows)[:, np.newaxis]).mean(axis=1)
     np.testing.assert_allclose(anomaly.percentile(rows), less, atol=1e-12)
     assert anomaly.percentile(rows)[0] == 1.0
 
@@ -76,10 +81,34 @@ def test_reasons_name_what_is_most_unusual(anomaly):
     assert all(reason.attribution > 0 for reason in others)
 
 
+def test_weights_stand_for_repeated_rows():
+    """Both parts hold more rows than any surprise needs, so that repeating them adds no steps."""
+    seen, later = traffic(70_000), traffic(2000, seed=1)
+    copies = np.where(seen[:, 1] > 1, 1, 4), np.where(later[:, 2] > 1, 1, 4)
+    weighted = fit_anomaly(genuine(seen, copies[0] * 0.5), genuine(later, copies[1] * 0.5), NAMES)
+    more = (np.repeat(part, times, axis=0) for part, times in zip((seen, later), copies, strict=True))
+    repeated = fit_anomaly(*map(genuine, more), NAMES)
+    assert weighted.tables.knots == repeated.tables.knots
+    np.testing.assert_allclose(weighted.tables.less_unusual, repeated.tables.less_unusual, atol=1e-12)
+    plain = fit_anomaly(genuine(seen), genuine(later), NAMES)
+    assert plain.tables.knots != weighted.tables.knots
+
+
+def test_frauds_do_not_count_as_usual():
+    seen, later = genuine(traffic(3000)), traffic(2000, seed=1)
+    frauds = np.zeros(2000, bool)
+    frauds[:500] = True
+    without = fit_anomaly(seen, Sample(later, frauds), NAMES)
+    assert without.tables == fit_anomaly(seen, genuine(later[500:]), NAMES).tables
+
+
 def test_knows_nothing_without_features_to_watch_or_payments_to_compare():
-    assert fit_anomaly(traffic(100), traffic(100), tuple(f"other_{i}" for i in range(len(NAMES)))) is None
-    assert fit_anomaly(traffic(0), traffic(100), NAMES) is None
-    assert fit_anomaly(traffic(100), traffic(0), NAMES) is None
+    assert (
+        fit_anomaly(genuine(traffic(100)), genuine(traffic(100)), tuple(f"other_{i}" for i in range(len(NAMES))))
+        is None
+    )
+    assert fit_anomaly(genuine(traffic(0)), genuine(traffic(100)), NAMES) is None
+    assert fit_anomaly(genuine(traffic(100)), genuine(traffic(0)), NAMES) is None
 
 
 def test_survives_its_file(anomaly):

@@ -17,6 +17,7 @@ from models.calibrated_model import CalibratedModel
 from models.calibration import Platt
 from models.companion_fitting import fit_companions
 from models.companions import Companions
+from models.fitting import Sample
 from models.manifest import DataSummary
 from models.splits import time_split
 
@@ -232,7 +233,9 @@ def accompanied(data, scorers, tmp_path_factory):
     """A bundle with both companions, and its directory."""
     table, features = data
     model, fraud = CalibratedModel(scorers["lightgbm"], Platt(0.9, -0.3)), table["is_fraud"].to_numpy(dtype=bool)
-    companions = fit_companions(model, features, fraud, WATCHING, time_split(table))
+    split = time_split(table)
+    seen, later = (Sample(features[rows], fraud[rows]) for rows in (split.fitted, split.calibration.rows))
+    companions = fit_companions(model, seen, later, WATCHING)
     summary = DataSummary(start=CREATED, end=CREATED, as_of=CREATED, rows=10, frauds=2, sha256="0" * 64)
     parts = BundleParts(model, WATCHING, summary, {}, features[:8], companions)
     directory = tmp_path_factory.mktemp("bundles") / "model"

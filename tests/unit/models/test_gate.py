@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from models.comparison import Difference, SegmentDifference
-from models.gate import Evidence, GateReport, judge, latency_check, leakage_check, segments_check
+from models.gate import Evidence, judge, segments_check
+from models.gate_measured import latency_check, leakage_check
+from models.gate_report import GateReport
 
 
 def evidence(seed=0, *, rows=20_000, champion=1.5, candidate=3.0, sharpen=1.0, shift=0.0):

@@ -80,6 +80,17 @@ def test_the_anomaly_rule_stays_inside_its_budget_and_uses_it():
     assert (chosen.review, chosen.decline) == (0.6, 0.9)
 
 
+def test_the_budget_of_the_anomaly_rule_is_of_what_the_rows_stand_for():
+    random = np.random.default_rng(6)
+    score, amount, unusual = random.random(2000), np.full(2000, 10.0), random.integers(0, 500, 2000) / 500
+    copies = np.where(unusual > 0.9, 5, 1)  # unusual payments were looked at less often
+    policy = Policy(review=0.6, decline=0.9, costs=COSTS)
+    repeated = [np.repeat(part, copies) for part in (score, amount, unusual)]
+    weighted = with_anomaly_review(policy, score, amount, unusual, copies / 2, budget=0.05)
+    assert weighted == with_anomaly_review(policy, *repeated, budget=0.05)
+    assert weighted != with_anomaly_review(policy, score, amount, unusual, budget=0.05)
+
+
 def test_a_budget_too_small_for_anyone_leaves_what_is_beyond_the_window():
     policy = Policy(review=0.6, decline=0.9, costs=COSTS)
     assert with_anomaly_review(policy, [0.1] * 50, [10.0] * 50, [0.5] * 50).anomaly_review == 1.0

@@ -1,6 +1,7 @@
 """The back-fill from the command line, over Feast on SQLite and the SQL ledger."""
 
 import json
+import sqlite3
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -208,7 +209,7 @@ def test_a_live_state_is_left_alone(world, root):
     known = row["event_time"].to_pydatetime()
     label = Label(transaction_id=row["transaction_id"], is_fraud=True, source="analyst", label_time=known)
     ledger.commit(LedgerBatch(labels=[label]))
-    (waiting,) = ledger.pending_labels()
+    (waiting,) = ledger.pending_labels([0])
     ledger.commit(LedgerBatch(folded_labels=[replace(waiting, seq=1)]))
     ledger.close()
     kept = part_bytes(world.path / "out")
@@ -217,3 +218,19 @@ def test_a_live_state_is_left_alone(world, root):
     assert "--state" in refused.value.remedy
     assert part_bytes(world.path / "out") == kept
     assert "finished already" in command(world)[1]
+
+
+def test_a_store_that_lost_its_states_gets_the_history_back(world):
+    command(world)
+    shown = world.path / "state" / "feature-store" / "online.db"
+    keys = keys_of(replay(world.table).states)
+    held = online_states(world.path / "state", keys)
+    with sqlite3.connect(shown) as database:
+        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            database.execute(f'DELETE FROM "{table}"')
+    assert not any(online_states(world.path / "state", keys).values())
+    _, said = command(world)
+    assert "They are back" in said
+    assert online_states(world.path / "state", keys) == held
+    _, said = command(world)
+    assert "They are back" not in said

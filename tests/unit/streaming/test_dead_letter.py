@@ -47,8 +47,26 @@ def test_it_keeps_the_original_and_tells_its_story() -> None:
         offset=41,
         at="2026-03-01T12:00:00+00:00",
         size=256,
+        cut=False,
         replay_of="",
     )
+
+
+def test_what_would_not_fit_is_cut_from_its_end() -> None:
+    own: Headers = (("trace", b"1"),)
+    for size, kept, is_cut in ((92, 92, False), (93, 92, True), (5_000, 92, True)):
+        whole = record(b"v" * size, own, topic="t")
+        message = dead_letter_record(whole, DuplicateConflict("no"), NOW, room=len(b"c-1" + b"trace" + b"1") + 92)
+        letter = read_dead_letter(Record(message.topic, 0, 5, message.key, message.value, message.headers, 0))
+        assert (len(message.value), letter.size, letter.cut) == (kept, size, is_cut)
+        assert (message.key, message.headers[-1]) == (b"c-1", own[0])
+
+
+def test_headers_and_a_key_that_leave_no_room_are_left_out() -> None:
+    whole = record(b"v" * 100, (("h", b"x" * 60),))
+    message = dead_letter_record(whole, DuplicateConflict("no"), NOW, room=100)
+    assert (message.key, len(message.value)) == (None, 100)
+    assert all(name.startswith("dead-letter.") for name, _ in message.headers)
 
 
 def test_an_error_without_a_field_has_none() -> None:

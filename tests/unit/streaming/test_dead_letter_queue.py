@@ -6,6 +6,7 @@ import pytest
 
 from features.errors import BrokerUnavailable, DataError, InvalidTransaction
 from streaming.broker import DEAD_LETTER, LABELS, TRANSACTIONS, Headers, Record
+from streaming.brokers.limits import MAX_MESSAGE_BYTES
 from streaming.brokers.memory import MemoryBroker
 from streaming.dead_letter import dead_letter_record
 from streaming.dead_letter_queue import list_dead_letters, replay_dead_letters, show_dead_letter
@@ -145,3 +146,14 @@ def test_looking_moves_no_offsets(broker: MemoryBroker) -> None:
     bury(broker, b"v")
     list_dead_letters(broker)
     assert len(broker.consumer([DEAD_LETTER], "g").poll(0, 9)) == 1
+
+
+def test_a_message_that_was_cut_is_not_replayed_unless_mended(broker: MemoryBroker) -> None:
+    bury(broker, b"x" * (3 * MAX_MESSAGE_BYTES))
+    (wanted,) = ids(broker)
+    with pytest.raises(DataError, match="only the beginning of a message of 6,291,456 bytes"):
+        replay_dead_letters(broker, [wanted], now=NOW)
+    assert broker.records(TRANSACTIONS) == []
+    (done,) = replay_dead_letters(broker, [wanted], now=NOW, mended={wanted: b"whole"})
+    assert done.skipped == ""
+    assert [record.value for record in broker.records(TRANSACTIONS)] == [b"whole"]

@@ -1,7 +1,8 @@
 """Request/reply scoring against the memory twins: one decision each, recorded, states left alone."""
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 import pytest
@@ -10,28 +11,17 @@ from prometheus_client import CollectorRegistry
 from features.engine import FeatureEngine
 from features.errors import DuplicateConflict, LedgerUnavailable
 from features.stores.memory import MemoryStore
-from features.transaction import Transaction
+from models.decision import Decision
 from monitoring.metrics import Metrics
 from streaming.direct import DirectScoring
 from streaming.ledger import LedgerBatch, Recorded
 from streaming.ledgers.memory import MemoryLedger
 from streaming.scoring import Scoring
-from tests.fakes import FakeBundle, fake_policy
+from tests.fakes import FakeBundle, fake_payment, fake_policy
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 ENGINE = FeatureEngine()
-
-
-def payment(n, **changes):
-    fields = {
-        "transaction_id": f"t{n}",
-        "event_time": START + timedelta(minutes=n),
-        "card_id": "card1",
-        "merchant_id": "shop1",
-        "amount": 20.0,
-        "currency": "EUR",
-    }
-    return Transaction(**(fields | changes))
+payment = partial(fake_payment, begin=START)
 
 
 def make(ledger=None, store=None, **options):
@@ -202,3 +192,35 @@ def test_the_time_before_the_decision_is_booked_as_intake():
     [decision] = make().score([payment(1)])
     assert next(iter(decision.stage_ms)) == "intake"
     assert {"store_read", "fold", "model", "policy"} <= decision.stage_ms.keys()
+
+
+def test_separate_requests_scored_together_are_each_decided_and_recorded_once():
+    ledger = MemoryLedger()
+    first, other, again = payment(1), payment(2), payment(1)
+    found = make(ledger).score_each([first, other, again])
+    assert [decision.transaction_id for decision in found] == ["t1", "t2", "t1"]
+    assert found[2] == found[0]
+    assert [decision.features["card_count_1h"] for decision in found[:2]] == [0, 1]
+    assert {key: recorded.decision for key, recorded in ledger.find(["t1", "t2"]).items()} == {
+        "t1": found[0],
+        "t2": found[1],
+    }
+
+
+def test_a_conflict_refuses_its_own_request_and_no_other():
+    direct = make()
+    direct.score([payment(1)])
+    found = direct.score_each([payment(0), payment(1, amount=21.0), payment(2), payment(2, amount=22.0), payment(3)])
+    kinds = [answer.transaction_id if isinstance(answer, Decision) else str(answer) for answer in found]
+    assert [kinds[0], kinds[2], kinds[4]] == ["t0", "t2", "t3"]
+    assert "t1 was decided before" in kinds[1]
+    assert "t2 was decided before" in kinds[3]
+
+
+def test_together_nothing_is_answered_that_is_not_recorded():
+    def fault(step):
+        if step == "commit":
+            raise LedgerUnavailable("gone")
+
+    with pytest.raises(LedgerUnavailable):
+        make(MemoryLedger(fault)).score_each([payment(1), payment(2)])

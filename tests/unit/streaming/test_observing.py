@@ -64,13 +64,13 @@ def test_a_micro_batch_of_the_worker_is_counted(metrics, value):
     by_rest = decided(old, "review", reasons=(LATE_EVENT,), **amiss)
     by_stream = decided(new, "decline", reasons=("AMOUNT", LATE_EVENT), origin="stream", **amiss)
     intake = Intake(
-        arrivals=[Arrival(old, "hash", known=by_rest), Arrival(new, "hash")],
+        arrivals=[Arrival(old, "hash", 1, known=by_rest), Arrival(new, "hash", 1)],
         repeats=["seen before"],
         labels=[Label(transaction_id="old", is_fraud=True, source="analyst", label_time=NOW)],
         dead=[(record(TRANSACTIONS, 0), InvalidTransaction("not_json", "The message is not JSON."))],
     )
     records = [record(TRANSACTIONS, 2), record(TRANSACTIONS, 1), record(LABELS, 50)]
-    scored = Scored([by_rest.decision, by_stream.decision], {}, UNUSABLE)
+    scored = Scored([by_rest.decision, by_stream.decision], {}, {}, UNUSABLE)
     observe_stream(metrics, records, intake, scored, {"intake": 2.0, "fold": 9.0}, NOW)
 
     assert value("fraud_decisions_total", decision="decline", origin="stream") == 1
@@ -94,7 +94,7 @@ def test_a_micro_batch_of_the_worker_is_counted(metrics, value):
 
 def test_a_micro_batch_without_transactions_leaves_the_lag_alone(metrics, value):
     metrics.event_time_lag(7)
-    observe_stream(metrics, [record(LABELS, 1)], Intake(), Scored([], None), {"intake": 2.0}, NOW)
+    observe_stream(metrics, [record(LABELS, 1)], Intake(), Scored([], {}, None), {"intake": 2.0}, NOW)
     assert value("fraud_event_time_lag_seconds") == 7
     assert value("fraud_end_to_end_seconds_count") == 0
     assert value("fraud_batch_transactions_sum") == 1

@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from features.errors import BrokerUnavailable, InvalidTransaction
+from features.errors import BrokerUnavailable, InvalidTransaction, MessageTooLarge
 from streaming.broker import DEAD_LETTER, TRANSACTIONS, Record
+from streaming.brokers.limits import MAX_MESSAGE_BYTES
 from streaming.brokers.memory import MemoryBroker
+from streaming.dead_letter import read_dead_letter
 from streaming.publishing import Publisher
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -33,8 +35,8 @@ def publisher(broker, opened):
     return Publisher(open_producer)
 
 
-def send(publisher, offset):
-    record = Record(TRANSACTIONS, 0, offset, b"card", b"{", (), 0)
+def send(publisher, offset, value=b"{"):
+    record = Record(TRANSACTIONS, 0, offset, b"card", value, (), 0)
     publisher.dead_letter(record, InvalidTransaction("not_json", "The message is not JSON."), NOW)
 
 
@@ -67,3 +69,48 @@ def test_a_flush_that_fails_closes_its_producer_and_the_next_message_opens_anoth
     publisher.flush()
     assert len(opened) == 2
     assert len(broker.records(DEAD_LETTER)) == 1
+
+
+def test_a_message_larger_than_the_dead_letter_topic_takes_is_kept_cut(publisher, broker):
+    send(publisher, 0, b"x" * (5 * MAX_MESSAGE_BYTES))
+    publisher.close()
+    (kept,) = broker.records(DEAD_LETTER)
+    letter = read_dead_letter(kept)
+    assert (letter.size, letter.cut, letter.code) == (5 * MAX_MESSAGE_BYTES, True, "not_json")
+    assert len(kept.value) == MAX_MESSAGE_BYTES - len(b"card")
+
+
+def test_a_dead_letter_topic_that_takes_less_than_ours_is_met_by_cutting(broker):
+    """Kafka's own limit is a mebibyte: whoever makes the topic himself has that."""
+    refused = []
+
+    class Narrow:
+        def __init__(self):
+            self._large, self._producer = False, broker.producer()
+
+        def send(self, topic, value, *, key=None, headers=()):
+            self._large |= len(value) > 1_048_588
+            if not self._large:
+                self._producer.send(topic, value, key=key, headers=headers)
+
+        def flush(self):
+            if self._large:
+                refused.append(self)
+                raise MessageTooLarge("too large")
+            self._producer.flush()
+
+        def close(self):
+            pass
+
+    publisher = Publisher(Narrow)
+    for _ in range(9):  # as the worker does: the same micro-batch again, until it goes through
+        try:
+            send(publisher, 0, b"x" * MAX_MESSAGE_BYTES)
+            publisher.flush()
+            break
+        except MessageTooLarge:
+            continue
+    (kept,) = broker.records(DEAD_LETTER)
+    assert 0 < len(refused) < 3
+    assert len(kept.value) > MAX_MESSAGE_BYTES // 8
+    assert read_dead_letter(kept).size == MAX_MESSAGE_BYTES

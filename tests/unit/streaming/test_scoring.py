@@ -2,7 +2,9 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event as Flag
+from time import sleep
 
 import msgspec
 import numpy as np
@@ -15,29 +17,17 @@ from features.errors import StateError, StoreUnavailable
 from features.events import LabelEvent, TransactionEvent
 from features.state import Defect
 from features.stores.memory import MemoryStore
-from features.transaction import Transaction
 from models.anomaly import UNLIKE_TRAINING, Anomaly, AnomalyTables
 from streaming import unusable_states
-from streaming.bounded_store import BoundedStore
+from streaming.bounded_store import OPEN_S, BoundedStore
 from streaming.explaining import explain
 from streaming.scoring import LATE_EVENT, Scoring, named_features
 from streaming.unusable_states import UnusableStates, key_digest
-from tests.fakes import FakeBundle, fake_policy
+from tests.fakes import FakeBundle, fake_payment, fake_policy
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENGINE = FeatureEngine()
-
-
-def payment(n, **changes):
-    fields = {
-        "transaction_id": f"t{n}",
-        "event_time": NOW + timedelta(minutes=n),
-        "card_id": "card",
-        "merchant_id": "shop",
-        "amount": 10.0,
-        "currency": "EUR",
-    }
-    return Transaction(**(fields | changes))
+payment = partial(fake_payment, begin=NOW, amount=10.0, card_id="card", merchant_id="shop")
 
 
 def decide(scoring, *payments):
@@ -71,7 +61,7 @@ def watching(threshold=0.9):
 
 
 class SlowStore(MemoryStore):
-    """Answers reads only when it is let go."""
+    """Answers only when it is let go."""
 
     def __init__(self):
         super().__init__()
@@ -80,6 +70,10 @@ class SlowStore(MemoryStore):
     def read(self, keys):
         self.release.wait(10)
         return super().read(keys)
+
+    def replace(self, states, read, as_of):
+        self.release.wait(10)
+        return super().replace(states, read, as_of)
 
 
 def test_a_slow_store_is_cut_off_and_the_payment_goes_to_review():
@@ -91,15 +85,32 @@ def test_a_slow_store_is_cut_off_and_the_payment_goes_to_review():
 
 
 def test_a_slow_store_costs_its_time_once():
-    store = SlowStore()
-    bounded = BoundedStore(store, 0.01)
+    store, now = SlowStore(), [100.0]
+    bounded = BoundedStore(store, 0.01, now=lambda: now[0])
+    with pytest.raises(StoreUnavailable, match="more than 10 ms"):
+        bounded.read({"card": ["c"]})
     for _ in range(3):
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailable, match="a moment ago"):
             bounded.read({"card": ["c"]})
+    now[0] += OPEN_S
+    assert bounded.is_open  # the call that was cut off still runs
     store.release.set()
-    assert bounded.read_patiently({"card": ["c"]}) == {"card": {}}
+    assert bounded.patient.read({"card": ["c"]}) == {"card": {}}
+    while bounded.is_open:
+        sleep(0.001)
     assert bounded.read({"card": ["c"]}) == {"card": {}}
     bounded.close()
+
+
+def test_a_store_that_is_slow_to_write_is_cut_off_too():
+    store = SlowStore()
+    bounded = BoundedStore(store, 0.01)
+    with pytest.raises(StoreUnavailable, match="to write"):
+        bounded.replace({"card": {"c": b"1"}}, {}, NOW)
+    assert bounded.is_open
+    store.release.set()
+    bounded.close()
+    assert store.read({"card": ["c"]}) == {"card": {"c": b"1"}}  # it was done nevertheless
 
 
 def test_nothing_is_written_when_states_could_not_be_read():

@@ -85,7 +85,7 @@ class World:
     def worker(self, *, consumer=None, producer=None, ledger=None, store=None):
         producers = iter([producer] if producer else [])
         return Worker(
-            consumer=consumer or self.broker.consumer([TRANSACTIONS, LABELS], "worker"),
+            open_consumer=lambda _: consumer or self.broker.consumer([TRANSACTIONS, LABELS], "worker"),
             open_producer=lambda: next(producers, None) or self.broker.producer(),
             ledger=ledger or self.ledger,
             scoring=self.scoring(store),
@@ -177,11 +177,11 @@ GAPS = {
     "before the ledger": ("ledger", "commit", False),
     "after the ledger, before publishing": ("ledger", "commit", True),
     "while publishing": ("producer", "send", True),
-    "before the states are written": ("store", "write", False),
-    "after the states are written": ("store", "write", True),
+    "before the states are written": ("store", "replace", False),
+    "after the states are written": ("store", "replace", True),
     "before the flush": ("producer", "flush", False),
     "after the flush": ("producer", "flush", True),
-    "before the checkpoint": ("ledger", "save_checkpoint", False),
+    "before the checkpoint": ("ledger", "save_checkpoints", False),
     "between checkpoint and offsets": ("consumer", "commit", False),
     "after the offsets": ("consumer", "commit", True),
 }
@@ -313,7 +313,7 @@ def test_an_unusable_state_that_a_label_meets_is_counted():
 def test_an_unusable_state_that_is_met_while_catching_up_is_counted():
     world = World()
     world.send(PAYMENTS[0])
-    worker = world.worker(store=Tripwire(world.store, "write", error=StoreUnavailable("away")))
+    worker = world.worker(store=Tripwire(world.store, "replace", error=StoreUnavailable("away")))
     worker.step()
     world.store.write({"card": {PAYMENTS[0].card_id: b"garbage"}}, NOW)
     worker.step()
@@ -343,7 +343,7 @@ def test_what_rest_has_counted_the_worker_does_not_count_again():
 def test_a_failed_write_is_made_up_for(calm):
     world = World()
     world.send(*PAYMENTS)
-    worker = world.worker(store=Tripwire(world.store, "write", nth=2, error=StoreUnavailable("away")))
+    worker = world.worker(store=Tripwire(world.store, "replace", nth=2, error=StoreUnavailable("away")))
     world.drain(worker)
     assert world.outcome() == calm
 
@@ -388,6 +388,17 @@ def test_a_payment_decided_over_rest_is_folded_once_and_published():
     world.drain()
     assert [d for d in world.decisions() if d.transaction_id == "t0"] == [answered, answered]
     assert world.states() == oracle.states()
+
+
+def test_only_a_payment_that_nobody_decided_can_be_too_early():
+    world = World()
+    decided, unknown = (payment(n, event_time=NOW + timedelta(hours=1)) for n in (0, 1))
+    (answered,) = DirectScoring(world.scoring(), world.ledger).score([decided])  # its clock is ahead of the worker's
+    world.send(decided, unknown)
+    world.drain()
+    assert world.decisions() == [answered]
+    assert [r.value for r in world.broker.records(DEAD_LETTER)] == [encode_transaction(unknown)]
+    assert world.counted("dead_letters", code="future_time") == 1
 
 
 def test_rest_deciding_first_at_the_last_moment_wins():
@@ -474,4 +485,4 @@ def test_a_label_that_contradicts_itself_is_set_aside_and_a_later_one_counts():
     world.drain()
     assert len(world.broker.records(DEAD_LETTER)) == 1
     assert [known.is_fraud for known in world.ledger.labels(["t3"])["t3"].labels] == [True, False]
-    assert not world.ledger.pending_labels()
+    assert not world.ledger.pending_labels([0])

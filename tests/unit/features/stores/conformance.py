@@ -100,6 +100,62 @@ class StoreConformance:
             thread.join()
         assert failures == []
 
+    def test_replace_takes_what_is_as_it_was_read_and_returns_the_rest(self, store):
+        store.write({"card": {"same": b"1", "other": b"2"}, "ip": {"i": b"3"}}, NOON)
+        read = store.read({"card": ["same", "other", "new"], "ip": ["i"]})
+        store.write({"card": {"other": b"another writer's"}}, NOON)
+        new = {"card": {"same": b"11", "other": b"22", "new": b"44"}, "ip": {"i": b"33"}}
+        assert store.replace(new, read, NOON) == {"card": {"other": b"another writer's"}}
+        after = {"card": {"same": b"11", "other": b"another writer's", "new": b"44"}, "ip": {"i": b"33"}}
+        assert store.read({"card": ["same", "other", "new"], "ip": ["i"]}) == after
+
+    def test_of_two_that_found_nothing_the_second_is_told(self, store):
+        assert store.replace({"card": {"c": b"first"}}, {}, NOON) == {}
+        assert store.replace({"card": {"c": b"second"}}, {"card": {}}, NOON) == {"card": {"c": b"first"}}
+        assert store.read({"card": ["c"]}) == {"card": {"c": b"first"}}
+
+    def test_replace_tells_states_of_the_same_length_apart(self, store):
+        store.write({"card": {"c": b"x" * 500}}, NOON)
+        assert store.replace({"card": {"c": b"new"}}, {"card": {"c": b"y" + b"x" * 499}}, NOON)
+        assert store.read({"card": ["c"]}) == {"card": {"c": b"x" * 500}}
+
+    @pytest.mark.parametrize("entity", ENTITIES)
+    def test_awkward_states_are_replaced(self, store, entity):
+        states = dict(zip(AWKWARD_KEYS, AWKWARD_STATES, strict=True))
+        assert store.replace({entity: states}, {}, NOON) == {}
+        assert store.replace({entity: dict.fromkeys(states, b"new")}, {entity: states}, NOON) == {}
+        assert store.read({entity: AWKWARD_KEYS}) == {entity: dict.fromkeys(states, b"new")}
+
+    def test_misuse_of_replace_is_refused(self, store):
+        with pytest.raises(ValueError, match="acquirer"):
+            store.replace({"card": {"c": b"x"}, "acquirer": {"c": b"x"}}, {}, NOON)
+        with pytest.raises(ValueError, match="UTC"):
+            store.replace({"card": {"c": b"x"}}, {}, NOON.replace(tzinfo=None))
+        assert store.read({"card": ["c"]}) == {"card": {}}
+
+    def test_threads_that_replace_one_state_lose_nothing(self, store):
+        def add(name: bytes) -> None:
+            for _ in range(50):
+                read = store.read({"merchant": ["m"]})
+                while read := store.replace({"merchant": {"m": read["merchant"].get("m", b"") + name}}, read, NOON):
+                    pass
+
+        threads = [threading.Thread(target=add, args=(name,)) for name in (b"a", b"b", b"c")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        held = store.read({"merchant": ["m"]})["merchant"]["m"]
+        assert sorted(held) == sorted(b"abc" * 50)
+
+    def test_a_store_remembers_whose_states_it_holds(self, store):
+        assert store.owner() is None
+        store.claim("ledger-1")
+        assert store.owner() == "ledger-1"
+        store.claim("ledger-2")
+        assert store.owner() == "ledger-2"
+        assert store.refill()
+
     def test_warm_up_writes_nothing(self, store):
         store.warm_up()
         assert store.read({entity: ["-"] for entity in ENTITIES}) == {entity: {} for entity in ENTITIES}
@@ -127,3 +183,14 @@ class FeastStoreConformance(StoreConformance):
         assert store.read(wanted) == {"card": {"bad": UNREADABLE, "good": b"1"}, "ip": {"bad": b"2"}}
         store.write({"card": {"bad": b"anew"}}, NOON)
         assert store.read(wanted) == {"card": {"bad": b"anew", "good": b"1"}, "ip": {"bad": b"2"}}
+
+    @pytest.mark.parametrize("damage", DAMAGED_VALUES.values(), ids=DAMAGED_VALUES)
+    def test_a_value_that_cannot_be_unwrapped_is_replaced_unless_another_was_faster(self, store, spoil, damage):
+        store.write({"card": {"bad": b"x" * 50, "worse": b"x" * 50}}, NOON)
+        spoil("bad", damage)
+        spoil("worse", damage)
+        read = store.read({"card": ["bad", "worse"]})
+        assert read == {"card": {"bad": UNREADABLE, "worse": UNREADABLE}}
+        store.write({"card": {"worse": b"new"}}, NOON)
+        assert store.replace({"card": {"bad": b"1", "worse": b"2"}}, read, NOON) == {"card": {"worse": b"new"}}
+        assert store.read({"card": ["bad", "worse"]}) == {"card": {"bad": b"1", "worse": b"new"}}

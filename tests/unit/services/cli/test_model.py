@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from features.errors import ConfigurationError, DataError, StateError
-from models.gate import Check, GateReport
-from services.cli import data, gate
+from models.gate_report import Check, GateReport
+from services.cli import gate
 from services.cli.app import app
 from services.promotion import promote
 from services.registry import read_registry
@@ -157,7 +157,7 @@ def test_training_makes_a_champion_then_challengers_and_promotes_when_asked(stat
     second = last_json("train", "--data", payments, "--seed", 2)
     assert second["alias"] == "challenger"
     assert champion(state) == first["model_version"]
-    monkeypatch.setattr(data.gate, "run_gate", passing)
+    monkeypatch.setattr(gate, "run_gate", passing)
     third = last_json("train", "--data", payments, "--seed", 2, "--promote")
     assert third["alias"] == "champion"
     assert third["gate"]["checks"][0]["passed"] is True

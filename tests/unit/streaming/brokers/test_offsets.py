@@ -35,7 +35,12 @@ def test_only_what_is_held_is_committed(committed: CommittedOffsets, broker: Bro
     assert broker.asked == [A]
 
 
-def test_an_offset_behind_the_committed_is_refused_wherever_it_stands(committed: CommittedOffsets) -> None:
+def test_what_others_have_gone_beyond_is_left_out(committed: CommittedOffsets) -> None:
+    assert committed.committable({B: 1, A: 4}, {A, B}) == {B: 1}
+
+
+def test_an_offset_behind_ones_own_is_refused_wherever_it_stands(committed: CommittedOffsets) -> None:
+    committed.remember({A: 5})
     with pytest.raises(ValueError, match=r"offset 4 of t\[0\] is behind 5, which is committed"):
         committed.committable({B: 1, A: 4}, {A, B})
 

@@ -124,7 +124,7 @@ def test_a_newer_ledger_is_refused(path: Path) -> None:
     assert "newer" in str(caught.value)
 
 
-@pytest.mark.parametrize("damage", ["DROP TABLE labels", f"DELETE FROM {VERSION_TABLE}", "DELETE FROM ledger_position"])
+@pytest.mark.parametrize("damage", ["DROP TABLE labels", f"DELETE FROM {VERSION_TABLE}", "DELETE FROM ledger_identity"])
 def test_a_ledger_that_lacks_something_is_refused(path: Path, damage: str) -> None:
     opened(path).close()
     execute(path, damage)
@@ -184,11 +184,11 @@ def test_a_full_disk_is_unavailable_and_leaves_nothing_half_written(path: Path) 
     big = LedgerBatch(decisions=[decided(n, padding=3000) for n in range(2, 20)])
     with pytest.raises(LedgerUnavailable, match="full"):
         full.commit(big)
-    assert (full.count(), full.last_seq()) == (1, 1)
+    assert (full.count(), full.sources()[0].last_seq) == (1, 1)
     limits.pop(0)
     engine.dispose()  # as if space had been made
     full.commit(big)
-    assert (full.count(), full.last_seq()) == (19, 19)
+    assert (full.count(), full.sources()[0].last_seq) == (19, 19)
     full.close()
 
 

@@ -1,4 +1,4 @@
-"""The running system: the worker and the services as processes of their own, as they would be deployed."""
+"""The running system: worker and services as processes of their own, as they would be deployed."""
 
 import ctypes
 import os
@@ -24,13 +24,15 @@ _TAIL = 1500
 
 
 class System:
-    """Starts the worker and both services on loopback, waits until they are ready, and stops them together."""
+    """Starts processes on loopback, waits until they are ready, and stops them together.
+
+    ``ports`` names them: ``worker`` or the name of a service, with ``-2`` and so on behind it where there are several.
+    """
 
     def __init__(self, environment: Mapping[str, str], logs: Path, ports: Mapping[str, int]) -> None:
         self.ports = {name: _usable(port) for name, port in ports.items()}
         self._logs = logs
         self._environment = os.environ | dict(environment)
-        self._environment |= {f"RINGFENCE_{name.upper()}_PORT": str(port) for name, port in self.ports.items()}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -59,6 +61,11 @@ class System:
         """Base URL of one process."""
         return f"http://127.0.0.1:{self.ports[name]}"
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by name."""
+        return {name: child.pid for name, child in self._children.items()}
+
     def check(self) -> None:
         """Raise `ConfigurationError` with the end of its log when a process has ended."""
         for name, child in self._children.items():
@@ -81,15 +88,16 @@ class System:
                 child.wait()
 
     def _start(self, name: str) -> None:
-        command = [sys.executable, "-m", "services.cli", *(["worker"] if name == "worker" else ["serve", name])]
+        kind = name.partition("-")[0]
+        command = [sys.executable, "-m", "services.cli", *(["worker"] if kind == "worker" else ["serve", kind])]
         with self._log(name).open("ab") as log:
             self._children[name] = subprocess.Popen(  # noqa: S603 our own module
                 command,
-                env=self._environment,
+                env=self._environment | {f"RINGFENCE_{kind.upper()}_PORT": str(self.ports[name])},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 one call that takes no lock
+                preexec_fn=end_with_parent,  # noqa: PLW1509 one call that takes no lock
             )
 
     def _ready(self, name: str) -> bool:
@@ -102,7 +110,7 @@ class System:
         return self._logs / f"{name}.log"
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the kernel end this child when its parent dies, and leave Ctrl-C to the parent (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,54 @@
+"""Measures the score service on one core under load that does not wait for it."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from secrets import token_hex
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from features.engine import FeatureEngine
+from services.auth import load_or_create_token
+from services.benchmarks.live import rest_load
+from services.benchmarks.live.child import Child
+from services.benchmarks.live.orders import Command
+from services.benchmarks.live.prepared import Step, benchmark_state, prepare
+from services.benchmarks.live.servers import servers
+from services.benchmarks.live.stream import Live, Setup, environment, make_topics, measure
+from services.benchmarks.live.usage import pin
+from services.settings import Settings
+from services.state_directory import StateDirectory
+from services.system import System
+from streaming.brokers.clients import cheapest
+from streaming.brokers.process import free_port
+
+WARM_UP_S = 5.0
+
+
+def benchmark_rest(
+    settings: Settings, state: StateDirectory, *, rate: float, seconds: float, step: Step
+) -> dict[str, Any]:
+    """Ask ``serve score``, alone on one core, for ``rate`` decisions a second; Kafka, Redis and load have the others.
+
+    No worker runs: what was decided waits in the transactions topic. The warm-up is in no figure but ``lost``.
+    """
+    own, cores = benchmark_state(state), sorted(os.sched_getaffinity(0))
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix="ringfence-benchmark-")))
+        around = stack.enter_context(servers(settings, directory))
+        prepared = prepare(own, around.settings, step)
+        make_topics(prepared.root)
+        token, _ = load_or_create_token(own.token)
+        FeatureEngine().warm_up()  # compiled once, and not in the service's own time
+        setup = Setup(0, cheapest(), around.settings.partitions)
+        system = stack.enter_context(
+            System(environment(prepared.root, around, setup.client), own.logs, {"score": free_port()})
+        )
+        asked = rest_load.Setup(system.ports["score"], token, str(prepared.payments), f"rest-{token_hex(4)}")
+        load = stack.enter_context(Child("rest_load", asked, {}))
+        running = Live(setup, around, system, load, token)
+        pin(system.pids["score"], cores[-1:])
+        for pid in running.around.values():
+            pin(pid, cores[:-1] or cores)
+        found = measure(running, Command(rate, seconds, WARM_UP_S), step("asking"))
+    return found | {"given": around.given, "cores": os.cpu_count(), "service_cores": 1, "warm_up_s": WARM_UP_S}

@@ -1,0 +1,180 @@
+"""Brings feature states up to what the ledger holds, beside the decisions, which go on without history meanwhile.
+
+It is behind after a start or a take-over, and after the store was slow or away. A store that comes back empty is filled
+again from the ledger's first event on, by one worker; the others wait for it.
+"""
+
+from collections.abc import Iterable, Mapping
+from threading import Condition, Thread
+from threading import Event as Flag
+
+import structlog
+
+from features.errors import ConfigurationError, LedgerUnavailable, StoreEmptied, StoreUnavailable
+from features.events import first_seq, source_of
+from features.store import HISTORY_OF
+from monitoring.metrics import Metrics
+from streaming.ledger import Ledger
+from streaming.observing import observe_unusable
+from streaming.scoring import Scoring
+
+log = structlog.get_logger(__name__)
+SLICE = 512  # events folded at a time
+RETRY_S = 0.5
+PATIENCE_S = 0.025  # of the 100 ms: what a micro-batch waits for states that are all but there
+
+
+class CatchUp:
+    """Folds what the ledger holds beyond what is in the states for certain, source by source.
+
+    `ask` says how far the states have to come, `advance` does the work: in a thread of its own once `start` was called.
+    """
+
+    def __init__(self, ledger: Ledger, scoring: Scoring, metrics: Metrics) -> None:
+        self._ledger = ledger
+        self._scoring = scoring
+        self._metrics = metrics
+        self._durable: dict[int, int] = {}
+        self._wanted: dict[int, int] = {}
+        self._opened = False  # whether it is known whose states the store holds
+        self._refilled: dict[int, int] | None = None  # how far, while this process fills an emptied store
+        self._complaint = ""
+        self._there = Condition()
+        self._wake, self._stop = Flag(), Flag()
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Work in a thread from now on."""
+        self._thread = Thread(target=self._run, name="catch-up", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread after the slice in hand."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def resume(self, checkpoints: Mapping[int, int]) -> None:
+        """Take note of what the ledger says is durable, and of what has to be: the same, until `ask` says more."""
+        self.done(checkpoints.values())
+
+    def done(self, seqs: Iterable[int]) -> None:
+        """Take note that states hold everything up to these, of their sources."""
+        with self._there:
+            for seq in seqs:
+                self._durable[source_of(seq)] = max(seq, self._durable.get(source_of(seq), 0))
+
+    def reached(self, sources: Iterable[int]) -> list[int]:
+        """Return the ``seq`` through which states are durable, of each source where any is."""
+        with self._there:
+            return [self._durable[source] for source in sources if source in self._durable]
+
+    def ask(self, last: Mapping[int, int]) -> bool:
+        """Say how far states have to come; return whether they are there, now or in a moment."""
+        with self._there:
+            self._wanted = dict(last)
+            there = self._is_there()
+            if not there and self._thread is not None:
+                self._wake.set()
+                near = sum(seq - self._at(source) for source, seq in last.items()) <= SLICE
+                if near and not self._scoring.store.is_open:
+                    there = self._there.wait_for(self._is_there, PATIENCE_S)
+        if self._thread is None:
+            while not self._is_there() and self.advance():
+                pass
+            there = self._is_there()
+        self._metrics.states_behind(not there)
+        return there
+
+    def advance(self) -> bool:
+        """Fold one slice; return whether that could be done."""
+        try:
+            if not self._opened:
+                self._open()
+            if self._refilled is not None:
+                return self._refill(self._refilled)
+            with self._there:
+                behind = next(((s, seq) for s, seq in self._wanted.items() if self._at(s) < seq), None)
+            if behind is not None:
+                reached = self._fold(self._at(behind[0]), behind[1])
+                self._ledger.save_checkpoints([reached])
+                self.done([reached])
+        except StoreEmptied as error:
+            self._opened = False
+            self._complain(error)
+        except (StoreUnavailable, LedgerUnavailable) as error:
+            self._complain(error)
+        else:
+            self._complaint = ""
+            return True
+        return False
+
+    def _complain(self, error: Exception) -> None:
+        """Log why states are behind, once."""
+        if self._complaint != str(error):
+            self._complaint = str(error)
+            log.warning("feature states are behind", error=str(error))
+
+    def _at(self, source: int) -> int:
+        return self._durable.get(source, first_seq(source))
+
+    def _is_there(self) -> bool:
+        there = all(self._at(source) >= seq for source, seq in self._wanted.items())
+        return there and self._opened and self._refilled is None
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            while not self._stop.is_set() and not self._is_there():
+                if self._scoring.store.is_open or not self.advance():
+                    self._stop.wait(RETRY_S)
+                with self._there:
+                    self._there.notify_all()
+
+    def _fold(self, after: int, until: int) -> int:
+        """Fold a slice of a source's events; return how far it went."""
+        events = self._ledger.events_after(after, SLICE)
+        if not events:
+            return until
+        observe_unusable(self._metrics, self._scoring.refold(events))
+        return events[-1].seq
+
+    def _open(self) -> None:
+        """Find out whose states the store holds."""
+        store, identity = self._scoring.store.patient, self._ledger.identity()
+        owner = store.owner()
+        if owner == identity:
+            self._refilled = None
+        elif owner is not None and owner != HISTORY_OF + identity:
+            raise ConfigurationError(
+                "The feature store holds the states of another ledger.",
+                remedy="Check REDIS_URL and LEDGER_URL, or give the new ledger an empty store.",
+            )
+        elif owner is None and self._ledger.has_history():
+            raise StoreUnavailable(
+                "The feature store has lost its states, and a history that was back-filled is not in the ledger.",
+                remedy="Run the same `ringfence backfill` again; the worker does the rest.",
+            )
+        elif not store.refill():
+            raise StoreUnavailable("The feature store is being filled by another worker.")
+        else:
+            self._refilled = {source: first_seq(source) for source in self._ledger.sources()}
+        self._opened = True
+
+    def _refill(self, refilled: dict[int, int]) -> bool:
+        """Go on with filling the store; claim it when the ledger has nothing more."""
+        if not self._scoring.store.patient.refill():
+            self._opened, self._refilled = False, None
+            return False
+        for source, progress in self._ledger.sources().items():
+            done = refilled.setdefault(source, first_seq(source))
+            if done < progress.last_seq:
+                refilled[source] = self._fold(done, progress.last_seq)
+                log.info("filling the feature store", source=source, seq=refilled[source], of=progress.last_seq)
+                return True
+        self._scoring.store.patient.claim(self._ledger.identity())
+        self._refilled = None
+        self.done(refilled.values())
+        return True
