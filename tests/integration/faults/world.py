@@ -84,7 +84,8 @@ class World:
         if with_fleet and not self.fleet.members:
             self.fleet.start()
         self.fleet.wait("all payments are worked off", self._is_idle)
-        self.labels = [label(n, AFTERWARDS + timedelta(seconds=n)) for n in range(0, len(self.stream.payments), 7)]
+        labelled = range(0, len(self.stream.payments), 7)
+        self.labels = [label(n, AFTERWARDS + timedelta(milliseconds=n)) for n in labelled]
         self.send([as_message(each) for each in self.labels])
         self.fleet.wait("all labels are worked off", self._is_idle)
         # Whoever holds the labels folds them with the next payment of any partition that it holds.
