@@ -117,11 +117,12 @@ class World:
         recorded = self.ledger.find(list(found))
         assert self.ledger.count() == len(found)
         assert {key: each.decision for key, each in recorded.items()} == found
-        astray = {p.transaction_id for p in (*self.stream.payments, *self.last) if p.card_id in self.stream.strayed}
+        # What the last payments know of labels depends on whether the worker that holds the labels was faster.
+        certain = {p.transaction_id for p in self.stream.payments if p.card_id not in self.stream.strayed}
         for key, decision in found.items():
             if decision.degraded:
                 assert (decision.degraded, decision.decision == "approve") == (("features",), False)
-            elif key not in astray:
+            elif key in certain:
                 assert own_features(decision) == own_features(oracle.decisions[key]), key
         self._check_dead_letters()
         store = open_feast(Path(self.setup.directory), redis_url=self.redis.url)
