@@ -11,8 +11,9 @@ COPY models models
 COPY monitoring monitoring
 COPY services services
 COPY streaming streaming
+# Feast asks for mypy by way of SQLAlchemy, and never runs it.
 RUN pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt '.[fast]' \
-    && pip uninstall --yes pip
+    && pip uninstall --yes mypy pip
 
 FROM ${PYTHON}
 # LightGBM needs the OpenMP runtime. The system's pip is not for use here: packages live in /opt/ringfence.

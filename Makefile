@@ -34,7 +34,7 @@ bench: $(STAMP) ## Measure the features, then the demo's stream: latency percent
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || (echo "Ringfence needs Python 3.11: make PYTHON=/path/to/python3.11" >&2; exit 1)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,fast,train]'
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,fast,gnn,train]'
 	touch $(STAMP)
 
 clean: ## Remove the environment and the demo's state

@@ -16,7 +16,7 @@ def latency_check(rows: int, milliseconds: float, budget_ms: float) -> Check:
         passed=milliseconds <= budget_ms,
         value=milliseconds,
         bound=budget_ms,
-        sentence=f"Scoring {together} takes {milliseconds:.2f} ms here (median); {budget_ms:g} ms are allowed.",
+        sentence=f"Scoring {together} takes {milliseconds:.2f} ms of CPU time (median); {budget_ms:g} ms are allowed.",
     )
 
 

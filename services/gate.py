@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pandas as pd
@@ -138,16 +138,16 @@ def run_gate(
 
 
 def typical_ms(bundle: Bundle, features: Matrix, rows: int) -> float:
-    """Return the median time, in milliseconds, to score ``rows`` rows together.
+    """Return the median CPU time, in milliseconds, to score ``rows`` rows together.
 
-    The median is the model's own cost; a machine's hiccups are not its fault.
+    That is the model's own cost; what else the machine does, and its hiccups, are not its fault.
     """
     batch = np.resize(features, (rows, features.shape[1]))
     times = []
     for _ in range(CALLS):
-        start = perf_counter()
+        start = process_time()
         bundle.score(batch)
-        times.append(perf_counter() - start)
+        times.append(process_time() - start)
     return float(np.median(times)) * 1000
 
 

@@ -15,6 +15,8 @@ from services.champion import bundle_of
 from services.composition import WORKER_GROUP, Root
 from services.explain_app import create_explain_app
 from services.model_watch import ModelWatch
+from services.ring_book import RingBook
+from services.rings_app import create_rings_app
 from services.score_app import create_score_app
 from services.serving import run
 from services.settings import Settings
@@ -119,6 +121,13 @@ def run_explain_service(root: Root) -> None:
         run(app, settings.host, settings.explain_port)
     scoring.close()
     ledger.close()
+
+
+def run_rings_service(root: Root) -> None:
+    """Serve fraud rings from the snapshots in the state directory until SIGTERM."""
+    settings, metrics, token = _begin(root, "rings")
+    metrics.ready(True)
+    run(create_rings_app(RingBook(root.state.rings), metrics, token, list), settings.host, settings.rings_port)
 
 
 def _begin(root: Root, service: str) -> tuple[Settings, Metrics, str]:

@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that services listen on.")
     score_port: int = Field(8080, ge=0, le=65535, description="Port of `serve score`; 0 takes a free one.")
     explain_port: int = Field(8081, ge=0, le=65535, description="Port of `serve explain`; 0 takes a free one.")
+    rings_port: int = Field(8083, ge=0, le=65535, description="Port of `serve rings`; 0 takes a free one.")
     worker_port: int = Field(8082, ge=0, le=65535, description="Port of the worker's health and metrics.")
     partitions: int = Field(3, ge=1, le=1024, description="Partitions of topics that do not exist yet.")
     batch: int = Field(64, ge=1, le=4096, description="Most records in one micro-batch.")

@@ -6,8 +6,11 @@ bundles/        model bundles by version
 policies/       the policy of each version, <version>.json: thresholds and the costs behind them, to be edited by hand
 registry.json   which version is champion, which challenger, and every change of that
 cards/          a model card for each bundle, HTML
+rings/          snapshots of fraud rings by moment: <moment>.json, and all links of the past beside it
 mlflow.db       training runs and registered versions, unless a tracking URI is set
 mlflow-files/   files of the training runs, likewise
+ring-models/    networks by version, and served.json, which says which one the gate let through
+embeddings/     Feast registry of embeddings and, on SQLite, the embeddings themselves
 feature-store/  Feast registry and, on SQLite, the online store
 backfill/       features of a back-filled history, unless --out names another place
 ledger.db       decisions and labels, unless a database URL is set
@@ -65,6 +68,11 @@ class StateDirectory:
         return self.path / "cards"
 
     @property
+    def rings(self) -> Path:
+        """Directory of ring snapshots."""
+        return self.path / "rings"
+
+    @property
     def runs(self) -> Path:
         """File of the SQLite database of training runs."""
         return self.path / "mlflow.db"
@@ -73,6 +81,16 @@ class StateDirectory:
     def run_files(self) -> Path:
         """Directory of the files of training runs."""
         return self.path / "mlflow-files"
+
+    @property
+    def ring_models(self) -> Path:
+        """Directory of ring models by version."""
+        return self.path / "ring-models"
+
+    @property
+    def embeddings(self) -> Path:
+        """Directory of the Feast repository of embeddings."""
+        return self.path / "embeddings"
 
     @property
     def feature_store(self) -> Path:

@@ -4,22 +4,30 @@
 """
 
 import sys
+import tomllib
 from importlib.metadata import Distribution, distribution
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.compose import ROOT
+
 EXTRAS = ("fast",)
+REMOVED = ("mypy",)  # by the Dockerfile
 
 
 def serving_packages() -> dict[str, Distribution]:
     """Follow the requirements of `ringfence[fast]` as pip does; the distributions by name."""
     found: dict[str, Distribution] = {}
-    waiting = [Requirement(f"ringfence[{','.join(EXTRAS)}]")]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = project["dependencies"] + [text for extra in EXTRAS for text in project["optional-dependencies"][extra]]
+    waiting = [Requirement(text) for text in asked]
     done: set[tuple[str, str]] = set()
     while waiting:
         wanted = waiting.pop()
         name = canonicalize_name(wanted.name)
+        if name in REMOVED:
+            continue
         for extra in ("", *sorted(wanted.extras)):
             if (name, extra) in done:
                 continue

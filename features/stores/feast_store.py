@@ -141,7 +141,7 @@ def open_feast(directory: Path, *, redis_url: str | None = None) -> FeastStore:
         StoreUnavailable: the directory cannot be used.
 
     """
-    with _environment_kept():
+    with environment_kept():
         if redis_url is None:
             sqlite = importlib.import_module("features.stores.feast_sqlite")
             return FeastStore(sqlite.SqliteStates(directory.absolute()))
@@ -150,7 +150,7 @@ def open_feast(directory: Path, *, redis_url: str | None = None) -> FeastStore:
 
 
 @contextmanager
-def _environment_kept() -> Iterator[None]:
+def environment_kept() -> Iterator[None]:
     """Undo what importing Feast does to the process.
 
     It sets PROMETHEUS_MULTIPROC_DIR for its own web server, which would turn every metric of this process and its

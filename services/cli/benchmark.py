@@ -1,4 +1,4 @@
-"""Commands that measure on this machine: benchmark features, models, novelty."""
+"""Commands that measure on this machine: benchmark features, models, novelty, gnn."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from services.benchmarks.novelty import benchmark_novelty
 from services.cli.options import JSON, MAPPING, SEED
 from services.cli.output import print_json, print_table, steps
 from services.cli.table import SIMULATED, read_or_simulate, simulated
+from services.extras import need_gnn
 from streaming.simulator import Scenario
 from streaming.simulator.fraud import CAMPAIGNS
 
@@ -87,6 +88,20 @@ def novelty(
             step=bars.step,
         )
     print_json(result) if as_json else print_table("Measured", rows(result))
+
+
+def gnn(
+    edges: Annotated[int, typer.Option("--edges", min=1_000, help="Edges of the random graph, about.")] = 1_000_000,
+    seed: SEED = 0,
+    as_json: JSON = False,
+) -> None:
+    """Measure the ring network: the served head, live scoring, and the batch stage beside a plain loop over nodes."""
+    need_gnn()
+    from services.benchmarks.gnn import benchmark_gnn  # noqa: PLC0415 the extra `gnn` only
+
+    with steps() as bars:
+        result = benchmark_gnn(edges, bars.step, seed=seed)
+    print_json(result) if as_json else print_table("Measured", result)
 
 
 def rows(result: dict[str, Any]) -> dict[str, Any]:

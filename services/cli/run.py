@@ -43,6 +43,13 @@ def serve_explain(state: STATE = None) -> None:
     run_explain_service(_root(state))
 
 
+def serve_rings(state: STATE = None) -> None:
+    """Serve GET /v1/rings."""
+    from services.processes import run_rings_service  # noqa: PLC0415 imports Feast
+
+    run_rings_service(_root(state))
+
+
 def score(
     state: STATE = None,
     features: Annotated[bool, typer.Option("--features", help="Print the feature vector of each as well.")] = False,

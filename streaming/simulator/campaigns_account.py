@@ -66,10 +66,10 @@ def _far_away(scene: Scene, customer: Ints, card: Ints, seen: int) -> Rows:
 
 def mule_ring(scene: Scene) -> Rows:
     """Recruited customers who share a few devices and addresses, pass money on and spend it, for weeks."""
-    rng, world = scene.rng, scene.world
-    members = int(rng.integers(3, 8))
+    rng, world, shape = scene.rng, scene.world, scene.rings
+    members = _within(rng, shape.members)
     customer, card = scene.victims(members)
-    count = int(rng.integers(3 * members, 5 * members))
+    count = int(rng.integers(shape.payments[0] * members, shape.payments[1] * members))
     who = rng.integers(0, members, count)
     days = int(rng.integers(10, 36))
     first_day = scene.start(days * DAY_MS) // DAY_MS
@@ -81,9 +81,11 @@ def mule_ring(scene: Scene) -> Rows:
     merchant = np.where(transfer, world.bank(rng, customer[who]), scene.resale_online(customer[who]))
     cents = scene.prices(customer[who], merchant, np.where(transfer, 2.2, 1.2))
     receiver = np.where(rng.random(count) < 0.7, customer[rng.integers(0, members, count)], _strangers(scene, count))
-    device = rng.choice(world.network.new_devices(int(rng.integers(1, 4))), count)
-    own = rng.random(count) < 0.15  # some members use their own phones now and then
-    ip_pool = scene.addresses(int(rng.integers(2, 5)), world.places.country[scene.home(customer[:1])], hidden=0.3)
+    device = rng.choice(world.network.new_devices(_within(rng, shape.devices)), count)
+    own = rng.random(count) < shape.camouflage  # some members use their own phones now and then
+    home = world.places.country[scene.home(customer[:1])]
+    ip_pool = scene.addresses(_within(rng, shape.addresses), home, hidden=shape.hidden)
+    ip = rng.choice(ip_pool, count)
     return scene.pay(
         time,
         customer[who],
@@ -91,6 +93,11 @@ def mule_ring(scene: Scene) -> Rows:
         merchant,
         cents,
         device=np.where(own, NONE, device),
-        ip=rng.choice(ip_pool, count),
+        ip=np.where(own & shape.own_addresses, NONE, ip),
         counterparty=np.where(receiver == customer[who], NONE, receiver),
     )
+
+
+def _within(rng: np.random.Generator, bounds: tuple[int, int]) -> int:
+    """Draw a whole number within ``bounds``, both included."""
+    return int(rng.integers(bounds[0], bounds[1] + 1))

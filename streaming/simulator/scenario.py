@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 
 from features.errors import ConfigurationError
+from streaming.simulator.ring_shape import RingShape
 
 MAX_TRANSACTIONS = 50_000_000
 MAX_DAYS = 3_660
@@ -105,6 +106,7 @@ class Scenario:
     currency: str = "EUR"
     label_delay: LabelDelay = field(default_factory=LabelDelay)
     campaigns: CampaignMix = field(default_factory=CampaignMix)
+    rings: RingShape = field(default_factory=RingShape)
     friendly_share: float = 0.05
     unreported_share: float = 0.04
 

@@ -9,6 +9,7 @@ from streaming.simulator.draws import Floats, Ints
 from streaming.simulator.payment import complete
 from streaming.simulator.prices import draw_cents, finish
 from streaming.simulator.rhythm import DAY_MS
+from streaming.simulator.ring_shape import RingShape
 from streaming.simulator.rows import Rows
 from streaming.simulator.world import World
 
@@ -18,12 +19,16 @@ _ANY_RHYTHMS = np.array([0, 1, 1, 2, 3])
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a campaign draws from. ``honest`` are all honest transactions, ``in_person`` the indexes at terminals."""
+    """What a campaign draws from.
+
+    ``honest`` are all honest transactions, ``in_person`` the indexes at terminals, ``rings`` what rings look like.
+    """
 
     world: World
     honest: Rows
     in_person: Ints
     rng: np.random.Generator
+    rings: RingShape
 
     def victims(self, count: int) -> tuple[Ints, Ints]:
         """Return (customer, card) of random honest transactions: the more a card is used, the more it is exposed."""
@@ -97,6 +102,6 @@ class Scene:
         )
 
 
-def make_scene(world: World, honest: Rows, rng: np.random.Generator) -> Scene:
+def make_scene(world: World, honest: Rows, rng: np.random.Generator, rings: RingShape) -> Scene:
     """Return the scene for ``honest`` transactions (at least one)."""
-    return Scene(world, honest, np.flatnonzero(honest.channel == rows.POS), rng)
+    return Scene(world, honest, np.flatnonzero(honest.channel == rows.POS), rng, rings)

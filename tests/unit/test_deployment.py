@@ -1,12 +1,13 @@
 """What docker-compose.yml, .env.example and the Dockerfile promise, read as Compose reads them."""
 
 import re
+import tomllib
 
 import pytest
 
 from services.settings import Settings
 from tests.compose import EXAMPLE, FILE, ROOT, resolved
-from tests.serving_packages import serving_packages
+from tests.serving_packages import REMOVED, serving_packages
 
 OURS = {"init", "worker", "score", "explain"}
 SECRET = re.compile("PASSWORD|TOKEN|SECRET|KEY")
@@ -105,7 +106,9 @@ def test_the_example_has_every_variable_with_its_default():
 
 
 def test_the_image_holds_no_training_and_no_test_packages():
-    assert "'.[fast]'" in (ROOT / "Dockerfile").read_text()
+    recipe = (ROOT / "Dockerfile").read_text()
+    assert "'.[fast]'" in recipe
+    assert f"pip uninstall --yes {' '.join(REMOVED)} pip" in recipe
     packages = serving_packages()
     assert {"lightgbm", "feast", "confluent-kafka"} <= packages.keys()
     assert not packages.keys() & {"torch", "torch-geometric", "mlflow", "matplotlib", "optuna", "shap", "pytest"}
@@ -116,3 +119,15 @@ def test_the_image_is_built_from_the_packages_alone():
     allowed = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
     assert {name for names in copied for name in names.split()} == allowed
     assert (ROOT / ".dockerignore").read_text().startswith("*\n")
+
+
+def test_every_file_that_the_packages_read_is_installed_with_them():
+    """Of the files beside the modules, packages carry those that pyproject.toml names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    patterns = project["package-data"]["*"]
+    not_read = {"history.parquet", ".gitignore", "prometheus.yml"}  # by `feast apply`, git and Compose
+    packages = [pattern.removesuffix("*") for pattern in project["packages"]["find"]["include"]]
+    for package in packages:
+        for path in (ROOT / package).rglob("*.*"):
+            if path.suffix not in (".py", ".pyc") and path.is_file() and "__pycache__" not in path.parts:
+                assert path.name in not_read or any(path.match(pattern) for pattern in patterns), path

@@ -17,8 +17,10 @@ from services.benchmarks.live.arrivals import Figures
 from services.benchmarks.live.child import Child
 from services.benchmarks.live.orders import Command
 from services.benchmarks.live.prepared import Prepared, Step, benchmark_state, prepare
-from services.benchmarks.live.servers import servers
+from services.benchmarks.live.servers import Servers, servers
+from services.benchmarks.live.servers import environment as around_environment
 from services.benchmarks.live.stream import Setup, make_topics, stream_load, workers
+from services.connections import redis_url
 from services.settings import Settings
 from services.state_directory import StateDirectory
 from streaming.brokers.clients import Client
@@ -48,9 +50,10 @@ def benchmark_baseline(
         prepared = prepare(own, around.settings, step)
         make_topics(prepared.root)
         FeatureEngine().warm_up()
-        with workers(prepared.root, Setup(1, client, around.settings.partitions)), stream_load(prepared) as load:
+        one = Setup(1, client, around.settings.partitions)
+        with workers(prepared.root, around, one), stream_load(prepared, around) as load:
             worker = _flood(load, payments, step("the worker"))
-        loop, steps_ms = _newcomer(prepared, client, directory, baseline_payments, step)
+        loop, steps_ms = _newcomer(prepared, around, client, directory, baseline_payments, step)
     return {
         "worker_per_s": worker.flat_out_per_s,
         "baseline_per_s": loop.flat_out_per_s,
@@ -70,7 +73,7 @@ def benchmark_baseline(
 
 
 def _newcomer(
-    prepared: Prepared, client: Client, directory: Path, payments: int, step: Step
+    prepared: Prepared, around: Servers, client: Client, directory: Path, payments: int, step: Step
 ) -> tuple[Figures, dict[str, float]]:
     """Return the figures of the loop, and what each of its steps takes in milliseconds a payment."""
     settings = prepared.root.settings
@@ -79,7 +82,7 @@ def _newcomer(
     broker.close()
     scalars, spent = directory / "scalars", directory / "newcomer.json"
     scalars.mkdir()
-    redis = parse_url(settings.redis_url.get_secret_value() if settings.redis_url else "")[1]
+    redis = parse_url(redis_url(settings) or "")[1]
     store = ScalarStore(scalars, list(SCALARS), {"type": "redis", "connection_string": redis})
     store.write(store.frames(prepared.history[-KNOWN:], prepared.features[-KNOWN:]))
     setup = newcomer.Setup(
@@ -92,7 +95,10 @@ def _newcomer(
         decisions=DECISIONS,
         seconds_file=str(spent),
     )
-    with Child("newcomer", setup), stream_load(prepared, TRANSACTIONS, DECISIONS) as load:
+    with (
+        Child("newcomer", setup, around_environment(around)),
+        stream_load(prepared, around, TRANSACTIONS, DECISIONS) as load,
+    ):
         figures = _flood(load, payments, step("the loop one would write first"))
     events, seconds = msgspec.json.decode(spent.read_bytes(), type=tuple[int, list[float]])
     return figures, {name: round(total / events * 1000, 3) for name, total in zip(newcomer.STEPS, seconds, strict=True)}

@@ -1,8 +1,9 @@
 """Starts the processes of a measurement and speaks with them."""
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Self, cast
@@ -20,7 +21,7 @@ _TAIL = 1500
 class Child:
     """A process that runs ``module`` beside this one, started with ``setup``; entering it waits until it is ready."""
 
-    def __init__(self, module: str, setup: msgspec.Struct) -> None:
+    def __init__(self, module: str, setup: msgspec.Struct, environment: Mapping[str, str]) -> None:
         self._module = module
         self._errors = TemporaryFile()  # noqa: SIM115 closed on leaving
         self._process = subprocess.Popen(  # noqa: S603 our own module
@@ -28,6 +29,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            env=os.environ | dict(environment),
             preexec_fn=end_with_parent,  # noqa: PLW1509 one call that takes no lock
         )
 
@@ -43,8 +45,8 @@ class Child:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._process.kill()
-        self._process.wait()
+        with self._process:  # which closes its pipes and waits
+            self._process.kill()
         self._errors.close()
 
     def run(self, command: Command, *, measuring: Callable[[], None], tell: Callable[[Report], None]) -> Figures:

@@ -11,6 +11,8 @@ import msgspec
 from services.benchmarks.live.arrivals import Arrivals, Figures
 from services.benchmarks.live.orders import PROGRESS_S, Command, Report, obey, say, tell
 from services.benchmarks.live.payments import Payments, read_payments
+from services.connections import kafka_security
+from services.settings import Settings
 from streaming.broker import Broker, Consumer
 from streaming.brokers.clients import Client, connect
 
@@ -111,7 +113,7 @@ class Load:
 def main() -> None:
     """Set up by the first argument, then obey standard input until it ends."""
     setup = msgspec.json.decode(sys.argv[1], type=Setup)
-    broker = connect(setup.bootstrap, setup.client)
+    broker = connect(setup.bootstrap, setup.client, security=kafka_security(Settings()))
     obey(Load(broker, setup).run)
 
 

@@ -9,6 +9,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,6 +22,8 @@ from models.bundle import Bundle
 from services.benchmarks.feast_scalars import SCALARS, ScalarStore
 from services.benchmarks.live.orders import Report, say
 from services.champion import served
+from services.connections import kafka_security
+from services.settings import Settings
 from services.state_directory import open_state
 from streaming.brokers.clients import Client, connect
 
@@ -28,6 +31,7 @@ STEPS = ("read", "predict", "publish", "push", "commit")
 
 
 Row = NDArray[np.float32]
+Payment = dict[str, Any]
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -50,7 +54,7 @@ class Newcomer:
         self._store = store
         self._bundle = bundle
 
-    def read(self, payment: dict[str, object]) -> Row:
+    def read(self, payment: Payment) -> Row:
         """Return the features (1, features) float32 that the store has for a payment."""
         keys = {key: [str(payment.get(key) or "")] for key in KEY_COLUMNS.values()}
         found = self._store.look_up(keys).to_dict()
@@ -62,12 +66,12 @@ class Newcomer:
                     row[0, column(name)] = value
         return row
 
-    def predict(self, payment: dict[str, object], row: Row) -> float:
+    def predict(self, payment: Payment, row: Row) -> float:
         """Return the score of one row."""
-        row[0, column("amount")] = float(str(payment["amount"]))
+        row[0, column("amount")] = payment["amount"]
         return float(self._bundle.score(row)[0])
 
-    def push(self, payment: dict[str, object], row: Row) -> None:
+    def push(self, payment: Payment, row: Row) -> None:
         """Write each entity's features, as if they had been counted up."""
         time = datetime.fromisoformat(str(payment["event_time"]))
         frames: dict[str, pd.DataFrame] = {}
@@ -87,7 +91,7 @@ def main() -> None:
     online = {"type": "redis", "connection_string": setup.redis}
     bundle = served(open_state(Path(setup.state))).bundle
     newcomer = Newcomer(ScalarStore(Path(setup.scalars), list(SCALARS), online), bundle)
-    broker = connect(setup.bootstrap, setup.client)
+    broker = connect(setup.bootstrap, setup.client, security=kafka_security(Settings()))
     consumer, producer = broker.consumer([setup.transactions], "newcomer"), broker.producer()
     spent, events = np.zeros(len(STEPS)), 0
     say(Report("ready"))

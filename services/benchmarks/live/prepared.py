@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.replay import replay
-from features.store import HISTORY_OF
+from features.store import HISTORY_OF, States
 from features.table import transactions
 from services.benchmarks.live.payments import write_payments
 from services.composition import Root
@@ -60,14 +60,17 @@ def prepare(state: StateDirectory, settings: Settings, step: Step) -> Prepared:
         future, tell = source.future, step("writing payments")
         write_payments(transactions(future), directory / "payments.jsonl", lambda done: tell(done, len(future)))
         mark_prepared(directory, source)
-    store = root.feature_store()
-    try:
-        store.bulk_load(
-            replayed.states, history["event_time"].iloc[-1].to_pydatetime(), progress=step("loading the feature store")
-        )
-        ledger = root.ledger()
-        store.claim(HISTORY_OF + ledger.identity())
-        ledger.close()
-    finally:
-        store.close()
+    _load(root, history, replayed.states, step("loading the feature store"))
     return Prepared(root, directory / "payments.jsonl", history, replayed.features)
+
+
+def _load(root: Root, history: pd.DataFrame, states: States, tell: Callable[[int, int], None]) -> None:
+    """Leave the store as if the history had been live, unless an earlier benchmark on the same servers did."""
+    store, ledger = root.feature_store(), root.ledger()
+    try:
+        if store.owner() is None:
+            store.bulk_load(states, history["event_time"].iloc[-1].to_pydatetime(), progress=tell)
+            store.claim(HISTORY_OF + ledger.identity())
+    finally:
+        ledger.close()
+        store.close()

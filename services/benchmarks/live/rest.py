@@ -41,9 +41,11 @@ def benchmark_rest(
         token, _ = load_or_create_token(own.token)
         FeatureEngine().warm_up()  # compiled once, and not in the service's own time
         setup = Setup(0, cheapest(), around.settings.partitions)
-        system = stack.enter_context(System(environment(prepared.root, setup.client), own.logs, {"score": free_port()}))
+        system = stack.enter_context(
+            System(environment(prepared.root, around, setup.client), own.logs, {"score": free_port()})
+        )
         asked = rest_load.Setup(system.ports["score"], token, str(prepared.payments), f"rest-{token_hex(4)}")
-        load = stack.enter_context(Child("rest_load", asked))
+        load = stack.enter_context(Child("rest_load", asked, {}))
         running = Live(setup, around, system, load, token)
         pin(system.pids["score"], cores[-1:])
         for pid in running.around.values():

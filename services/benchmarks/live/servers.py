@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from features.errors import ConfigurationError
 from services.benchmarks.live.ownership import claim_broker, claim_ledger, claim_redis
+from services.connections import KAFKA_SECURITY, kafka_security, ledger_url, redis_url
 from services.settings import Settings
 from services.system import end_with_parent
 from streaming.brokers.apache import start_apache_kafka
@@ -22,6 +23,7 @@ from streaming.brokers.process import free_port, tail
 from streaming.ledgers.sql import open_ledger
 
 START_S = 10.0
+_SECURITY = [name for name in Settings.model_fields if name.startswith(("kafka_security", "kafka_sasl", "kafka_ssl"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +59,47 @@ def servers(settings: Settings, directory: Path) -> Iterator[Servers]:
                     "The benchmark needs Apache Kafka: neither KAFKA_HOME nor KAFKA_BOOTSTRAP is set.",
                     remedy="Point KAFKA_HOME at an unpacked Apache Kafka 4.x download (https://kafka.apache.org/downloads).",
                 )
+            updates |= {name: Settings.model_fields[name].default for name in _SECURITY}  # ours takes plain connections
             kafka = stack.enter_context(start_apache_kafka(settings.kafka_home, directory / "kafka"))
             updates["kafka_bootstrap"], pids["kafka"] = kafka.bootstrap, kafka.process.pid
         if not settings.redis_url:
             url, pids["redis"] = stack.enter_context(_redis(directory))
-            updates["redis_url"] = SecretStr(url)
+            updates |= {"redis_url": SecretStr(url), "redis_password": None, "redis_ssl_cafile": None}
         if not settings.ledger_url:
-            updates["ledger_url"] = SecretStr(f"sqlite:///{directory / 'ledger.db'}")
+            updates |= {"ledger_url": SecretStr(f"sqlite:///{directory / 'ledger.db'}"), "ledger_password": None}
         reached = settings.model_copy(update=updates)
         _claim(reached, given)
         yield Servers(reached, pids, given)
 
 
+def environment(servers: Servers) -> dict[str, str]:
+    """Return what leads a child process to the servers; what the environment says of those started here is undone."""
+    settings = servers.settings
+    found = {
+        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap or "",
+        "REDIS_URL": settings.redis_url.get_secret_value() if settings.redis_url else "",
+        "LEDGER_URL": settings.ledger_url.get_secret_value() if settings.ledger_url else "",
+    }
+    if "kafka" not in servers.given:
+        found |= dict.fromkeys(KAFKA_SECURITY, "")
+    if "redis" not in servers.given:
+        found |= dict.fromkeys(("REDIS_URL_FILE", "REDIS_PASSWORD", "REDIS_PASSWORD_FILE", "REDIS_SSL_CAFILE"), "")
+    if "ledger" not in servers.given:
+        found |= dict.fromkeys(("LEDGER_URL_FILE", "LEDGER_PASSWORD", "LEDGER_PASSWORD_FILE"), "")
+    return found
+
+
 def _claim(settings: Settings, given: list[str]) -> None:
     """Make sure that what was given is no system in use."""
-    if "kafka" in given and settings.kafka_bootstrap:
-        broker = connect(settings.kafka_bootstrap, cheapest())
+    if "kafka" in given:
+        broker = connect(settings.kafka_bootstrap or "", cheapest(), security=kafka_security(settings))
         claim_broker(broker)
         broker.close()
-    if "redis" in given and settings.redis_url:
-        with Redis.from_url(settings.redis_url.get_secret_value()) as client:
+    if "redis" in given:
+        with Redis.from_url(redis_url(settings) or "") as client:
             claim_redis(client)
-    if "ledger" in given and settings.ledger_url:
-        ledger = open_ledger(settings.ledger_url.get_secret_value())
+    if "ledger" in given:
+        ledger = open_ledger(ledger_url(settings, Path()))
         claim_ledger(ledger)
         ledger.close()
 

@@ -23,6 +23,7 @@ from services.benchmarks.live.limit import find_limit
 from services.benchmarks.live.orders import Command, Report
 from services.benchmarks.live.prepared import Prepared, Step, benchmark_state, prepare
 from services.benchmarks.live.servers import Servers, servers
+from services.benchmarks.live.servers import environment as around_environment
 from services.benchmarks.live.stages import breakdown
 from services.benchmarks.live.usage import cpu_s, rss_mb
 from services.composition import Root
@@ -129,17 +130,19 @@ def live(settings: Settings, state: StateDirectory, setup: Setup, step: Step) ->
         make_topics(prepared.root)
         token, _ = load_or_create_token(own.token)
         FeatureEngine().warm_up()  # compiles once where the workers would each compile for themselves
-        system = stack.enter_context(workers(prepared.root, setup))
-        sender = stack.enter_context(stream_load(prepared))
+        system = stack.enter_context(workers(prepared.root, around, setup))
+        sender = stack.enter_context(stream_load(prepared, around))
         yield Live(setup, around, system, sender, token)
 
 
-def stream_load(prepared: Prepared, transactions: str = TRANSACTIONS, decisions: str = DECISIONS) -> Child:
+def stream_load(
+    prepared: Prepared, around: Servers, transactions: str = TRANSACTIONS, decisions: str = DECISIONS
+) -> Child:
     """Return the load process of the stream, to be started."""
     setup = load.Setup(
         prepared.root.bootstrap, cheapest(), str(prepared.payments), f"load-{token_hex(4)}", transactions, decisions
     )
-    return Child("load", setup)
+    return Child("load", setup, around_environment(around))
 
 
 def make_topics(root: Root) -> None:
@@ -149,23 +152,22 @@ def make_topics(root: Root) -> None:
     broker.close()
 
 
-def workers(root: Root, setup: Setup) -> System:
+def workers(root: Root, around: Servers, setup: Setup) -> System:
     """Return the workers, to be started."""
     names = ["worker", *(f"worker-{number}" for number in range(2, setup.workers + 1))]
-    return System(environment(root, setup.client), root.state.logs, {name: free_port() for name in names})
+    return System(environment(root, around, setup.client), root.state.logs, {name: free_port() for name in names})
 
 
-def environment(root: Root, client: Client) -> dict[str, str]:
-    """Return the settings of ``root`` as processes read them; event times run ahead of the clock."""
-    settings = root.settings
-    secret = {"REDIS_URL": settings.redis_url, "LEDGER_URL": settings.ledger_url}
-    return {
+def environment(root: Root, around: Servers, client: Client) -> dict[str, str]:
+    """Return the settings of the processes that are measured; event times run ahead of the clock."""
+    return around_environment(around) | {
         "RINGFENCE_STATE": str(root.state.path),
-        "KAFKA_BOOTSTRAP": root.bootstrap,
         "RINGFENCE_KAFKA_CLIENT": client,
-        "RINGFENCE_PARTITIONS": str(settings.partitions),
+        "RINGFENCE_PARTITIONS": str(root.settings.partitions),
         "RINGFENCE_ALLOW_PAST_AND_FUTURE": "true",
-        **{name: value.get_secret_value() for name, value in secret.items() if value},
+        # They answer to the token of the benchmark's own state.
+        "RINGFENCE_TOKEN": "",
+        "RINGFENCE_TOKEN_FILE": "",
     }
 
 

@@ -74,7 +74,7 @@ def test_the_numbers_are_those_of_the_code():
         f"Without labels a rate is {PRIOR_RATE}.",
         f"`merchant_distinct_cards_24h` is at most {layout.EVENT_LIMIT[layout.MERCHANT]}.",
         f"one of the windows {', '.join(lateness._SPANS)} if it",
-        f"a version other than 1 and {STATE_VERSION},",
+        f"a version above {STATE_VERSION},",
         f"{backfill.CHUNK:,} transactions and labels (`--chunk`)",
         f"about {round(sum(count for count, _ in fingerprint._SEGMENTS), -2):,} payments (`features/fingerprint.py`)",
         f"up to {LIMIT:,} of them, with its key as the first {len(key_digest(''))} digits of a sha-256",

@@ -1,21 +1,33 @@
 """The OpenAPI document: complete, with examples that are true, and held against the services by a fuzzer."""
 
 import json
+import tempfile
+from pathlib import Path
 
 import jsonschema_rs
 import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from prometheus_client import CollectorRegistry
 from schemathesis import checks
 
 from features.codec import decode_transaction
+from monitoring.metrics import Metrics
 from services.openapi import portable
+from services.ring_book import RingBook
+from services.rings_app import create_rings_app
 from tests.unit.services.client import TOKEN
+from tests.unit.services.ring_states import with_rings
 from tests.unit.services.worlds import World
 
 WORLD = World()
-APPS = {"score": WORLD.score.app, "explain": WORLD.explain.app}
+RINGS, _ = with_rings(Path(tempfile.mkdtemp()) / "state")
+APPS = {
+    "score": WORLD.score.app,
+    "explain": WORLD.explain.app,
+    "rings": create_rings_app(RingBook(RINGS.rings), Metrics(CollectorRegistry()), TOKEN, list),
+}
 DOCUMENTS = {name: msgspec.json.decode(msgspec.json.encode(app.openapi())) for name, app in APPS.items()}
 OPERATIONS = [
     (name, path, method)
@@ -44,6 +56,10 @@ def test_every_operation_is_there():
         ("explain", "/metrics"),
         ("explain", "/health/ready"),
         ("score", "/v1/schema/transaction"),
+        ("rings", "/v1/rings"),
+        ("rings", "/v1/rings/{ring_id}"),
+        ("rings", "/v1/rings/{ring_id}/picture"),
+        ("rings", "/v1/entities/{entity_type}/{entity_id}/neighbourhood"),
     }
 
 

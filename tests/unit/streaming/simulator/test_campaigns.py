@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from streaming.simulator import Simulation
+from features.errors import ConfigurationError
+from streaming.simulator import CampaignMix, RingShape, Scenario, Simulation, simulate
 from streaming.simulator.places import distance_km
 
 
@@ -78,3 +79,22 @@ def test_drips_stay_under_a_limit_for_days_and_probes_climb_to_one(fraud: pd.Dat
     assert (probe.amount.max() <= 500).all()
     climbs = probe.amount.agg(lambda amounts: amounts.iloc[0] < amounts.max())
     assert climbs[probe.size() > 2].mean() > 0.9
+
+
+def test_rings_have_the_shape_that_is_asked_for() -> None:
+    shape = RingShape(members=(12, 12), payments=(6, 8), devices=(2, 2), addresses=(1, 1), camouflage=0.0, hidden=0.0)
+    mix = CampaignMix(**(dict.fromkeys(CampaignMix().weights(), 0.0) | {"mule_ring": 1.0}))
+    result = simulate(Scenario(transactions=6_000, days=60, seed=2, fraud_rate=0.1, campaigns=mix, rings=shape))
+    rows = result.truth.dropna(subset=["ring_id"]).merge(result.transactions, on="transaction_id")
+    rings = rows.astype({"device_id": object, "ip": object, "card_id": object}).groupby("ring_id")
+    assert rings.device_id.nunique().max() == 2
+    assert rings.ip.nunique().max() == 1
+    assert 10 <= rings.card_id.nunique().max() <= 12  # a customer may be drawn twice
+
+
+@pytest.mark.parametrize(
+    "changes", [{"members": (1, 3)}, {"members": (5, 4)}, {"payments": (3, 3)}, {"camouflage": 1.5}, {"hidden": -0.1}]
+)
+def test_rings_of_an_impossible_shape_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(changes))):
+        RingShape(**changes)  # type: ignore[arg-type]
