@@ -50,7 +50,7 @@ class FeatureStore(Protocol):
         """Take, or go on with, the task of filling a store that was emptied; True for one process at a time.
 
         That process may read and replace from then on, until it ends the task with `claim`. It calls again every few
-        seconds, or another may take over.
+        seconds, or another may take over. False to who had it: the store was emptied again, perhaps; begin anew.
         """
 
     def close(self) -> None:

@@ -72,18 +72,22 @@ class RedisStates:
         self._replace = self._client.register_script(_REPLACE)
         self._owner: str | None = None  # whose states these have to be
         self._name = secrets.token_bytes(16)
+        self._refilling = False
         self.instance = open_instance(directory, {"type": "redis", "connection_string": options})
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless the server answers; take note of whose states it holds."""
-        owner = self.owner()
-        self._owner = None if owner is None or owner.startswith(HISTORY_OF) else owner
+        self._owner = None
+        self.owner()
 
     def owner(self) -> str | None:
-        """Return who claimed the states."""
+        """Return who claimed the states; from now on they have to be that ledger's."""
         with self._errors():
-            owner = self._client.get(_OWNER)
-        return owner.decode() if isinstance(owner, bytes) else None
+            found = self._client.get(_OWNER)
+        owner = found.decode() if isinstance(found, bytes) else None
+        if owner is not None and not owner.startswith(HISTORY_OF):
+            self._owner = owner
+        return owner
 
     def claim(self, owner: str) -> None:
         """Say whose states these are; whoever was filling the store has done so."""
@@ -92,14 +96,21 @@ class RedisStates:
             pipe.delete(_REFILLING)
             pipe.execute()
         self._owner = owner
+        self._refilling = False
 
     def refill(self) -> bool:
         """Take, or go on with, the task of filling the store."""
         with self._errors():
             if not self._client.set(_REFILLING, self._name, nx=True, px=_REFILL_MS):
                 if self._client.get(_REFILLING) != self._name:
+                    self._refilling = False
                     return False
                 self._client.pexpire(_REFILLING, _REFILL_MS)
+            elif self._refilling:  # the task is gone, and with it, perhaps, all that was filled in: begin anew
+                self._client.delete(_REFILLING)
+                self._refilling = False
+                return False
+        self._refilling = True
         self._owner = None  # what is read and replaced from here on is this process's own work
         return True
 

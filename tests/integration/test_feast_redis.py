@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from features.codec import encode_transaction
 from features.engine import FeatureEngine
-from features.errors import StoreUnavailable
+from features.errors import StoreEmptied, StoreUnavailable
 from features.feast_repo.definitions import ENTITY_DEFINITIONS
 from features.store import ENTITIES, UNREADABLE
 from features.stores.feast_store import open_feast
@@ -144,6 +144,27 @@ def test_a_restart_between_two_calls_is_not_noticed(own_server, tmp_path):
     own_server.start()
     assert store.read({"card": ["c"]}) == {"card": {"c": b"1"}}
     store.close()
+
+
+def test_a_store_that_is_emptied_while_it_is_filled_is_filled_from_the_beginning(opened, client):
+    opened.claim("ledger")
+    client.flushdb()
+    assert [opened.refill(), opened.refill()] == [True, True]
+    client.flushdb()
+    assert [opened.refill(), opened.refill()] == [False, True]  # the first says so
+    opened.claim("ledger")
+
+
+def test_whoever_has_met_a_claim_notices_when_it_is_lost(opened, client, redis_server, tmp_path):  # noqa: F811
+    client.flushdb()
+    with closing(open_feast(tmp_path, redis_url=redis_server.url)) as other:
+        other.warm_up()  # there is no claim yet
+        opened.claim("ledger")
+        assert other.owner() == "ledger"
+        client.flushdb()
+        with pytest.raises(StoreEmptied):
+            other.read({"card": ["c"]})
+    opened.claim("ledger")
 
 
 def test_a_server_that_hangs_is_cut_off(own_server, tmp_path):

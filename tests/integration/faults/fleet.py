@@ -49,11 +49,12 @@ class Fleet:
         self._setup = setup
         self._logs = logs
         self.members: list[Member] = []
-        self.killed = 0
+        self.killed = self._started = 0
 
     def start(self, target: Callable[..., None] = worker_main.run_worker, *arguments: Any, **changes: Any) -> Member:
         """Start a process whose setup differs from the others' by ``changes``."""
-        log = self._logs / f"{target.__name__}-{self.killed + len(self.members)}.log"
+        self._started += 1
+        log = self._logs / f"{target.__name__}-{self._started}.log"
         setup = replace(self._setup, **{"log": str(log), **changes})
         process = _context.Process(target=target, args=(setup, *arguments), daemon=True)
         process.start()

@@ -33,22 +33,24 @@ def test_the_command_survives_being_killed_and_frozen(start_world, tmp_path):
         "PYTHONPATH": str(ROOT),
     }
     with ExitStack() as stack:
+        log = tmp_path / "worker.log"
 
         def start():
-            log = stack.enter_context((tmp_path / "worker.log").open("ab"))
-            process = subprocess.Popen([sys.executable, "-m", "services.cli", "worker"], env=environment, stderr=log)
+            output = stack.enter_context(log.open("ab"))
+            process = subprocess.Popen([sys.executable, "-m", "services.cli", "worker"], env=environment, stderr=output)
             stack.callback(process.wait)
             stack.callback(process.kill)
             return process
 
         workers = [start() for _ in range(3)]
-        with world.load(most=6000):
-            world.fleet.wait("payments are decided", lambda: world.decided() > 500, START_S)
+        world.fleet.wait("all work", lambda: log.read_text().count('"event": "working"') == 3, START_S)
+        with world.load(most=9000):
+            world.fleet.wait("payments are decided", lambda: world.decided() > 500)
             workers[0].kill()
             workers[1].send_signal(signal.SIGSTOP)
             sleep(12)  # longer than a session
             before = world.decided()
-            world.fleet.wait("the third goes on", lambda: world.decided() > before + 500, START_S)
+            world.fleet.wait("the third goes on", lambda: world.decided() > before + 500)
             workers[1].send_signal(signal.SIGCONT)
         world.fleet.wait("all is decided", lambda: world.decided() >= len(world.stream.payments))
         world.finish(with_fleet=False)
