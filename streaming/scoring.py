@@ -6,7 +6,6 @@ never silently approved. Where one entity's state alone is unusable the model st
 tell it more than the request tells the fallback.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -243,10 +242,10 @@ class Stopwatch:
 
 def named_features(names: Sequence[str], row: NDArray[np.float32]) -> dict[str, float | None]:
     """Return a feature row by name, missing values as None."""
-    return {
-        name: None if math.isnan(value) else value
-        for name, value in zip(names, row.astype(float).tolist(), strict=True)
-    }
+    named: dict[str, float | None] = dict(zip(names, row.astype(float).tolist(), strict=True))
+    for place in np.flatnonzero(np.isnan(row)).tolist():
+        named[names[place]] = None
+    return named
 
 
 def _anomalies(

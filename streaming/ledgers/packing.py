@@ -9,6 +9,7 @@ import math
 import struct
 
 import msgspec
+import numpy as np
 
 from features.errors import StateError
 
@@ -38,21 +39,19 @@ def pack_features(features: dict[str, float | None]) -> bytes:
     Layout: one byte for the width ("f" float32, "d" float64), a bitmap of the missing values (None), one bit each, and
     the values, little-endian. Float32 is used when no value loses a bit by it, which is so for vectors as scored.
     """
-    values, missing, place = list(features.values()), 0, -1
-    for _ in range(values.count(None)):
-        place = values.index(None, place + 1)
-        values[place] = 0.0
-        missing |= 1 << place
-    bitmap = missing.to_bytes(math.ceil(len(values) / 8), "little")
-    narrow = _layout("f", len(values))
-    try:
-        packed = narrow.pack(*values)
-    except OverflowError:
-        packed = None
+    values = list(features.values())
+    numbers = np.array(values, np.float64)  # None becomes NaN
+    missing = np.isnan(numbers)
+    if np.count_nonzero(missing) != values.count(None):  # a NaN of its own, which is no missing value
+        missing = np.array([value is None for value in values], np.bool_)
+    numbers[missing] = 0.0
+    bitmap = np.packbits(missing, bitorder="little").tobytes()
+    with np.errstate(over="ignore"):
+        narrow = numbers.astype("<f4")
     # Compared as values: a NaN differs from itself and so takes eight bytes, which is rare and still exact.
-    if packed is not None and narrow.unpack(packed) == tuple(values):
-        return b"f" + bitmap + packed
-    return b"d" + bitmap + _layout("d", len(values)).pack(*values)
+    if np.array_equal(narrow.astype(np.float64), numbers):
+        return b"f" + bitmap + narrow.tobytes()
+    return b"d" + bitmap + numbers.astype("<f8").tobytes()
 
 
 def unpack_features(names: Names, packed: bytes) -> dict[str, float | None]:
