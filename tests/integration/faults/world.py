@@ -84,8 +84,8 @@ class World:
         if with_fleet and not self.fleet.members:
             self.fleet.start()
         self.fleet.wait("all payments are worked off", self._is_idle)
-        labelled = range(0, len(self.stream.payments), 7)
-        self.labels = [label(n, AFTERWARDS + timedelta(milliseconds=n)) for n in labelled]
+        known = [each for each in self.stream.payments if each.event_time < AFTERWARDS]
+        self.labels = [label(n, each, AFTERWARDS + timedelta(milliseconds=n)) for n, each in enumerate(known[::7])]
         self.send([as_message(each) for each in self.labels])
         self.fleet.wait("all labels are worked off", self._is_idle)
         # Whoever holds the labels folds them with the next payment of any partition that it holds.
@@ -137,6 +137,7 @@ class World:
         letters: dict[tuple[int, int], bytes] = {}
         for record in self.broker.scan(DEAD_LETTER):
             about = read_dead_letter(record)
+            assert about.topic == TRANSACTIONS, about
             assert letters.setdefault((about.partition, about.offset), record.value) == record.value
         assert letters == stood
         assert len(set(stood.values())) == len(poison)
