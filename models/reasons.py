@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from features.catalogue import FEATURES
 
+HISTORY_MISSING = "HISTORY_MISSING"  # the reason code of a payment that is reviewed only because a stage was missing
 _TEXTS = {feature.name: feature.reason for feature in FEATURES}
 
 

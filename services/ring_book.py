@@ -62,5 +62,7 @@ def _read(directory: Path, at: datetime) -> Pages:
     snapshot = load_snapshot(directory, at)
     neighbours = Neighbours(load_links(directory, snapshot))
     # Communities are disjoint in people and entities; of one person's cards each is in one ring.
-    ring_of = {(member.type, member.id): ring.ring_id for ring in snapshot.rings for member in ring.members}
+    ring_of: dict[tuple[str, str], str] = {
+        (member.type, member.id): ring.ring_id for ring in snapshot.rings for member in ring.members
+    }
     return Pages(snapshot, neighbours, ring_of)

@@ -111,8 +111,8 @@ def evaluate_rings(
     kept: list[Network] = []
 
     def asked(of: RingGraph, named: str) -> RingReport:
-        def train(some: Payments, truth: NDArray[np.bool_], fold_seed: int) -> Score:
-            network = train_network(of, some, truth, seed=fold_seed, epochs=epochs, device=device)
+        def train(payments: Payments, is_fraud: NDArray[np.bool_], seed: int) -> Score:
+            network = train_network(of, payments, is_fraud, seed=seed, epochs=epochs, device=device)
             kept.append(network)
             return lambda scored: log_odds(network.encoder, network.head, of, scored)
 

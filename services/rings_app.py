@@ -1,6 +1,6 @@
 """The rings service: fraud rings, their pictures, and who was seen with whom."""
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 
 from features.reference import mask_card_numbers
 from models.rings.communities_types import FraudRing, Node
@@ -78,9 +78,9 @@ def _routes(book: RingBook, queue: WorkQueue) -> APIRouter:
             problems=[_unknown_ring(RING.ring_id), _no_rings()],
         ),
     )
-    async def ring(ring_id: str) -> Response:
+    async def ring(request: Request) -> Response:
         pages = await queue.run(_pages, book)
-        return json_response(ring_answer(pages.snapshot, _ring(pages, ring_id)))
+        return json_response(ring_answer(pages.snapshot, _ring(pages, request.path_params["ring_id"])))
 
     @router.get(
         "/v1/rings/{ring_id}/picture",
@@ -94,9 +94,10 @@ def _routes(book: RingBook, queue: WorkQueue) -> APIRouter:
             problems=[_unknown_ring(RING.ring_id), _no_rings()],
         ),
     )
-    async def ring_picture(ring_id: str) -> Response:
+    async def ring_picture(request: Request) -> Response:
         pages = await queue.run(_pages, book)
-        return Response(picture(_ring(pages, ring_id), pages.snapshot.at), media_type="image/svg+xml")
+        ring = _ring(pages, request.path_params["ring_id"])
+        return Response(picture(ring, pages.snapshot.at), media_type="image/svg+xml")
 
     @router.get(
         "/v1/entities/{entity_type}/{entity_id:path}/neighbourhood",
@@ -110,7 +111,8 @@ def _routes(book: RingBook, queue: WorkQueue) -> APIRouter:
             problems=[_unknown_type("shop"), _unknown_entity("device", "dev_9"), _no_rings()],
         ),
     )
-    async def neighbourhood(entity_type: str, entity_id: str) -> Response:
+    async def neighbourhood(request: Request) -> Response:
+        entity_type, entity_id = (request.path_params[name] for name in ("entity_type", "entity_id"))
         if entity_type not in NODES:
             raise _unknown_type(entity_type)
         pages = await queue.run(_pages, book)

@@ -16,9 +16,9 @@ T = TypeVar("T")
 class BoundedStore:
     """A feature store whose calls are cut off after ``timeout_s`` seconds each.
 
-    After a call that was cut off, the circuit is open: for a second, and for as long as that call still runs, every
-    other fails at once. So a store that is slow costs its budget once, not once a transaction; one that refuses at once
-    costs nothing. A replace that was cut off may still be done; folding the same events again finds that out.
+    While a call that was cut off still runs the circuit is open, and after a read for a second at least: every other
+    call fails at once. So a store that is slow costs its budget once, not once a transaction; one that refuses at once
+    costs nothing. A replace that was cut off is likely still done; folding the same events again finds that out.
 
     `patient` gives the store to whoever nobody waits for.
     """
@@ -38,18 +38,18 @@ class BoundedStore:
 
     def read(self, keys: Mapping[Entity, Sequence[str]]) -> Found:
         """Return the states found in time, or raise `StoreUnavailable`."""
-        return self._call("read", self.patient.read, keys)
+        return self._call("read", OPEN_S, self.patient.read, keys)
 
     def replace(self, states: States, read: States, as_of: datetime) -> Found:
         """Replace states that are as they were read, and return the others, or raise `StoreUnavailable`."""
-        return self._call("write", self.patient.replace, states, read, as_of)
+        return self._call("write", 0.0, self.patient.replace, states, read, as_of)
 
     def close(self) -> None:
         """Let the running call end, then close the store."""
         self._thread.shutdown(wait=True)
         self.patient.close()
 
-    def _call(self, what: str, function: Callable[..., T], *arguments: object) -> T:
+    def _call(self, what: str, open_s: float, function: Callable[..., T], *arguments: object) -> T:
         if self.is_open:
             raise StoreUnavailable("The feature store took too long a moment ago; it is left alone for now.")
         call = self._thread.submit(function, *arguments)
@@ -57,7 +57,7 @@ class BoundedStore:
             return call.result(self._timeout_s)
         except TimeoutError:
             self._late = call
-            self._closed_from = self._now() + OPEN_S
+            self._closed_from = self._now() + open_s
             raise StoreUnavailable(
                 f"The feature store took more than {self._timeout_s * 1000:.0f} ms to {what}.",
                 remedy="Look at its load and its network; decisions go on without history meanwhile.",

@@ -5,8 +5,8 @@ again from the ledger's first event on, by one worker; the others wait for it.
 """
 
 from collections.abc import Iterable, Mapping
-from threading import Condition, Thread
 from threading import Event as Flag
+from threading import Lock, Thread
 
 import structlog
 
@@ -20,8 +20,9 @@ from streaming.scoring import Scoring
 
 log = structlog.get_logger(__name__)
 SLICE = 512  # events folded at a time
+NEAR = 192  # events that a micro-batch itself folds rather than be decided without history
 RETRY_S = 0.5
-PATIENCE_S = 0.025  # of the 100 ms: what a micro-batch waits for states that are all but there
+PATIENCE_S = 0.025  # of the 100 ms: what a micro-batch waits for the thread to end its slice
 
 
 class CatchUp:
@@ -39,7 +40,8 @@ class CatchUp:
         self._opened = False  # whether it is known whose states the store holds
         self._refilled: dict[int, int] | None = None  # how far, while this process fills an emptied store
         self._complaint = ""
-        self._there = Condition()
+        self._there = Lock()
+        self._working = Lock()
         self._wake, self._stop = Flag(), Flag()
         self._thread: Thread | None = None
 
@@ -75,11 +77,11 @@ class CatchUp:
         with self._there:
             self._wanted = dict(last)
             there = self._is_there()
-            if not there and self._thread is not None:
-                self._wake.set()
-                near = sum(seq - self._at(source) for source, seq in last.items()) <= SLICE
-                if near and not self._scoring.store.is_open:
-                    there = self._there.wait_for(self._is_there, PATIENCE_S)
+            gap = sum(seq - self._at(source) for source, seq in last.items())
+        if not there and self._thread is not None:
+            self._wake.set()
+            if gap <= NEAR and not self._scoring.store.is_open:
+                there = self._hurry()
         if self._thread is None:
             while not self._is_there() and self.advance():
                 pass
@@ -87,8 +89,33 @@ class CatchUp:
         self._metrics.states_behind(not there)
         return there
 
+    def _hurry(self) -> bool:
+        """Fold what little is missing here and now, within the store's share of the budget; return whether it is in.
+
+        A thread alone would never be done: while it folds one micro-batch, the next is decided without history.
+        """
+        if not self._working.acquire(timeout=PATIENCE_S):
+            return False
+        try:
+            return self._opened and self._refilled is None and self._hurried()
+        finally:
+            self._working.release()
+
+    def _hurried(self) -> bool:
+        while not self._is_there():
+            source, seq = next((s, seq) for s, seq in self._wanted.items() if self._at(s) < seq)
+            try:
+                self.done([self._fold(self._at(source), seq, patient=False)])
+            except (StoreUnavailable, LedgerUnavailable):
+                return False
+        return True
+
     def advance(self) -> bool:
         """Fold one slice; return whether that could be done."""
+        with self._working:
+            return self._advance()
+
+    def _advance(self) -> bool:
         try:
             if not self._opened:
                 self._open()
@@ -130,15 +157,13 @@ class CatchUp:
             while not self._stop.is_set() and not self._is_there():
                 if self._scoring.store.is_open or not self.advance():
                     self._stop.wait(RETRY_S)
-                with self._there:
-                    self._there.notify_all()
 
-    def _fold(self, after: int, until: int) -> int:
+    def _fold(self, after: int, until: int, *, patient: bool = True) -> int:
         """Fold a slice of a source's events; return how far it went."""
         events = self._ledger.events_after(after, SLICE)
         if not events:
             return until
-        observe_unusable(self._metrics, self._scoring.refold(events))
+        observe_unusable(self._metrics, self._scoring.refold(events, patient=patient))
         return events[-1].seq
 
     def _open(self) -> None:

@@ -24,7 +24,7 @@ from models.bundle import Bundle
 from models.decision import Decision, Verdict
 from models.fallback import Fallback
 from models.policy import Policy
-from models.reasons import reason_codes
+from models.reasons import HISTORY_MISSING, reason_codes
 from streaming.bounded_store import BoundedStore
 from streaming.replacing import replace_states
 from streaming.unusable_states import UnusableStates
@@ -133,15 +133,17 @@ class Scoring:
                 scores.tolist(), transactions, degraded, anomalies, strict=True
             )
         ]
-        unusual = {  # rows that their anomaly alone sends to review
-            row
-            for row, verdict in enumerate(verdicts)
-            if verdict != "approve"
-            and policy.decide(float(scores[row]), transactions[row].amount, degraded[row]) == "approve"
-        }
-        reasons = self._reasons(bundle, scorer, fold.features, verdicts, unusual)
+        unusual, unseen = set(), set()  # rows that their anomaly alone, or what is missing alone, sends to review
+        for row, verdict in enumerate(verdicts):
+            if verdict != "approve":
+                score, amount = float(scores[row]), transactions[row].amount
+                if policy.decide(score, amount, degraded[row]) == "approve":
+                    unusual.add(row)
+                elif degraded[row] and policy.decide(score, amount) == "approve":
+                    unseen.add(row)
+        reasons = self._reasons(bundle, scorer, fold.features, verdicts, unusual, unseen)
         watch.lap("policy")
-        decided_at = self._clock()
+        decided_at, policy_version = self._clock(), policy.version
         decisions = [
             Decision(
                 transaction_id=transaction.transaction_id,
@@ -149,7 +151,7 @@ class Scoring:
                 score=float(scores[row]),
                 reason_codes=reasons[row] + ((LATE_EVENT,) if "too_late" in fold.flags[row] else ()),
                 model_version=bundle.version,
-                policy_version=policy.version,
+                policy_version=policy_version,
                 features=named_features(self._engine.names, fold.features[row]),
                 stage_ms=watch.stage_ms,
                 degraded=degraded[row],
@@ -163,12 +165,12 @@ class Scoring:
         ]
         return Scored(decisions, states or {}, fold.states if states is not None else None, fold.unusable)
 
-    def refold(self, events: Sequence[Event]) -> tuple[UnusableState, ...]:
+    def refold(self, events: Sequence[Event], *, patient: bool = True) -> tuple[UnusableState, ...]:
         """Bring feature states up to date with events decided earlier; states skip what they have applied already.
 
-        Takes as long as the store does. Return the stored states that were given up.
+        Takes as long as the store does, unless told to be impatient. Return the stored states that were given up.
         """
-        store = self._store.patient
+        store = self._store.patient if patient else self._store
         read = store.read(self._engine.keys(events))
         fold = self._engine.fold(events, read)
         self._unusable.log(fold.unusable)
@@ -201,10 +203,15 @@ class Scoring:
         features: NDArray[np.float32],
         verdicts: Sequence[Verdict],
         unusual: set[int],
+        unseen: set[int],
     ) -> list[tuple[str, ...]]:
-        """Explain what is not approved; an approval needs no reasons, and attributions are dear."""
-        reasons: list[tuple[str, ...]] = [()] * len(verdicts)
-        flagged = [row for row, verdict in enumerate(verdicts) if verdict != "approve" and row not in unusual]
+        """Explain what is not approved; an approval needs no reasons, and attributions are dear.
+
+        While a store is away every payment is reviewed for that reason alone: attributions of defaults would say
+        nothing, and take the time that catching up needs.
+        """
+        reasons: list[tuple[str, ...]] = [(HISTORY_MISSING,) if row in unseen else () for row in range(len(verdicts))]
+        flagged = [row for row, verdict in enumerate(verdicts) if verdict != "approve" and row not in unusual | unseen]
         if flagged:
             attributions = scorer.explain(features[flagged]).attributions
             for row, attribution in zip(flagged, attributions, strict=True):

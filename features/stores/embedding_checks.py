@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from features.embeddings import NODE_TYPES
+from features.embeddings import NODE_TYPES, NodeType
 
 
 def check_types(node_types: Iterable[str]) -> None:
@@ -15,7 +15,7 @@ def check_types(node_types: Iterable[str]) -> None:
             raise ValueError(f"unknown node type {node_type!r}: the types are {', '.join(NODE_TYPES)}")
 
 
-def check_vectors(vectors: Mapping[str, Mapping[str, NDArray[np.float32]]]) -> None:
+def check_vectors(vectors: Mapping[NodeType, Mapping[str, NDArray[np.float32]]]) -> None:
     """Raise ValueError unless every embedding is a float32 vector of finite numbers."""
     check_types(vectors)
     for of_type in vectors.values():

@@ -77,7 +77,7 @@ class FeastEmbeddings:
         check_utc(as_of)
         with self._errors(), self._lock:
             for node_type, of_type in vectors.items():
-                rows = [
+                rows: list[tuple[EntityKey, dict[str, Value], datetime, datetime | None]] = [
                     (_key(node_type, key), {EMBEDDING: Value(float_list_val=FloatList(val=vector))}, as_of, None)
                     for key, vector in of_type.items()
                 ]

@@ -36,7 +36,7 @@ class RingManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """``manifest.json``.
 
     ``version`` is a hash of all that is in here. ``node_types``, ``features`` and ``sampling`` are what the weights
-    were fitted to; ``trained_until`` (UTC) is the newest label's moment. ``gate`` is what it showed, None where
+    were fitted to; ``trained_until`` (UTC) is when training took place. ``gate`` is what it showed, None where
     nobody asked; ``files`` are sha-256 hashes.
     """
 
@@ -162,7 +162,7 @@ def _head(arrays: dict[str, NDArray[np.float32]], source: str) -> Head:
     except (KeyError, TypeError, IndexError) as error:
         raise BundleError(f"{source} does not hold the arrays of a head: {error}.", remedy=RECOVER) from error
     wanted = {
-        "one_hop": (types, types, width, width),
+        "one_hop": (types, width, types, width),
         "unknown": (types, width),
         "hidden": (types * (width + 2) + features, hidden),
         "hidden_bias": (hidden,),

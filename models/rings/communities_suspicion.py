@@ -21,15 +21,15 @@ class RingSettings:
     """How rings are found; the defaults are those that `ringfence rings quality` measures."""
 
     days: float = 90.0  # of the past that are looked at
-    doubt: ByKind = (0.7, 1.0, 2.0)  # honest payments that an entity is presumed to have besides its own
-    unknown: float = 0.2  # what a payment of which nothing is known counts, as a part of an honest one
+    doubt: ByKind = (0.7, 2.0, 3.0)  # honest payments that an entity is presumed to have besides its own
+    unknown: float = 0.3  # what a payment of which nothing is known counts, as a part of an honest one
     shared: ByKind = (0.3, 0.0, 0.0)  # what each further holder of an entity counts, as a part of a fraud
     shared_most: int = 4  # further holders that count
     tainted: float = 0.3  # what a card with fraud elsewhere counts, as a part of a fraud
     entity: float = 0.35  # least suspicion of an entity
     link: float = 0.4  # least suspicion of a card's link to it, where some of its payments are known to be honest
     weights: ByKind = (1.0, 0.5, 0.5)  # of links when the communities are found
-    resolution: float = 0.3  # of the communities: higher divides more readily
+    resolution: float = 0.25  # of the communities: higher divides more readily
     holders: int = 3  # least number of people (cards, where customers are unknown) in a ring
     frauds: int = 1  # least number of confirmed frauds in a ring
     seed: int = 0

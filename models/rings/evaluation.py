@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from features.errors import DataError
 from models.comparison import Difference, differences
 from models.fitting import MAX_ROUNDS, Sample, fit_lightgbm
-from models.gate import Check
+from models.gate_report import Check
 from models.resampling import RESAMPLES
 from models.rings.aggregates import aggregates
 from models.rings.graph import RingGraph

@@ -46,7 +46,7 @@ class Scaling:
     def __call__(self, features: Matrix) -> Matrix:
         """Scale (n, f) to mean 0 and deviation 1, within `BOUND`; a missing value becomes the mean."""
         scaled = (_logarithmic(features) - self.mean) / self.deviation
-        return np.clip(np.nan_to_num(scaled, nan=0.0), -BOUND, BOUND)
+        return np.asarray(np.clip(np.nan_to_num(scaled, nan=0.0), -BOUND, BOUND), dtype=np.float32)
 
 
 def fit_scaling(features: Matrix) -> Scaling:

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch_geometric.nn import MessagePassing
-from torch_geometric.utils import softmax
+from torch_geometric.nn import MessagePassing  # type: ignore[import-untyped]  # ships no types
+from torch_geometric.utils import softmax  # type: ignore[import-untyped]  # ships no types
 
 from features.embeddings import NODE_TYPES
 from models.rings.graph import Ints, RingGraph
@@ -40,7 +40,7 @@ class TypedLinear(nn.Module):
         return torch.cat([torch.addmm(self.bias[at], part, self.weight[at]) for at, part in enumerate(parts)])
 
 
-class RelationalSage(MessagePassing):
+class RelationalSage(MessagePassing):  # type: ignore[misc]  # see the import
     """One layer, from the nodes of a hop and the edges that leave it to the nodes of the hop within."""
 
     def __init__(self, inputs: int) -> None:
@@ -65,12 +65,14 @@ class RelationalSage(MessagePassing):
             size=(len(projected), slots),
         )
         joined = torch.cat([rows[own], sums.view(len(own), TYPES * WIDTH)], dim=1)
-        return torch.relu(self.norm(self.update_(joined, inner)))
+        out: Tensor = torch.relu(self.norm(self.update_(joined, inner)))
+        return out
 
-    def message(self, x_j: Tensor, attributes: Tensor, index: Tensor, size_i: int) -> Tensor:  # type: ignore[override]
+    def message(self, x_j: Tensor, attributes: Tensor, index: Tensor, size_i: int) -> Tensor:
         """Weigh what comes over each edge by attention among the edges of its relation."""
         sent = nn.functional.leaky_relu(x_j + attributes, SLOPE)
-        return sent * softmax(self.attention(sent), index, num_nodes=size_i)
+        weighed: Tensor = sent * softmax(self.attention(sent), index, num_nodes=size_i)
+        return weighed
 
 
 class EdgeTensors:
@@ -134,12 +136,13 @@ class Head(nn.Module):
         filled = torch.where((present & ~known)[..., None], guess, embedded)
         joined = torch.cat([filled.flatten(1), weight, present.to(embedded.dtype), features], dim=1)
         hidden = torch.relu(self.hidden(joined))
-        return self.out(nn.functional.dropout(hidden, dropout, self.training)).squeeze(1)
+        odds: Tensor = self.out(nn.functional.dropout(hidden, dropout, self.training)).squeeze(1)
+        return odds
 
 
 def type_counts(graph: RingGraph, nodes: Ints) -> list[int]:
     """Return how many of the nodes, sorted, are of each type."""
-    return np.diff(np.searchsorted(nodes, graph.starts)).tolist()
+    return [int(count) for count in np.diff(np.searchsorted(nodes, graph.starts))]
 
 
 def to_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:

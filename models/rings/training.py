@@ -106,7 +106,7 @@ def train_network(
                     progress(epoch * steps + step + 1, steps * epochs)
             losses.append(total / len(rows))
         with torch.no_grad():  # the genuine payments left out shift the log-odds by a constant
-            head.out.bias -= float(np.log(len(genuine) / taken))
+            head.out.bias.sub_(float(np.log(len(genuine) / taken)))
     return Network(encoder.eval(), served_head(head, scaling), tuple(losses))
 
 
@@ -128,7 +128,7 @@ def served_head(head: Head, scaling: Scaling) -> served.Head:
         return np.ascontiguousarray(tensor.detach().cpu().numpy())
 
     return served.Head(
-        one_hop=array(head.one_hop),
+        one_hop=array(head.one_hop.permute(1, 2, 0, 3)),
         unknown=array(head.unknown),
         hidden=array(head.hidden.weight.T),
         hidden_bias=array(head.hidden.bias),

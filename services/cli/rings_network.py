@@ -107,7 +107,8 @@ def evaluate(
     if data is None:
         mix = CampaignMix(mule_ring=ring_weight)
         simulation = simulated(Scenario(transactions=transactions, fraud_rate=fraud_rate, campaigns=mix, seed=seed))
-        table, kinds, directory = simulation.transactions, simulation.truth, None
+        table, directory = simulation.transactions, None
+        kinds: pd.DataFrame | None = simulation.truth
     else:
         directory = open_state(state or Settings().state)
         kinds = read_campaigns(campaigns) if campaigns else None

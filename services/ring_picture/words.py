@@ -4,7 +4,7 @@ from datetime import datetime
 
 from models.rings.communities_types import Money
 
-_LONGEST = 24
+_LONGEST = 22
 
 
 def safe(text: str) -> str:
@@ -15,7 +15,7 @@ def safe(text: str) -> str:
 def short(name: str) -> str:
     """Return an id that fits a box: its beginning and its end."""
     text = safe(name)
-    return text if len(text) <= _LONGEST else f"{text[:13]}…{text[-10:]}"
+    return text if len(text) <= _LONGEST else f"{text[:12]}…{text[-9:]}"
 
 
 def counted(number: int, what: str) -> str:

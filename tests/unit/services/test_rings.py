@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 
 from features.errors import DataError, StateError
-from features.events import LabelEvent
+from features.events import LabelEvent, TransactionEvent, first_seq, source_of
 from features.table import transactions
 from models.rings.communities import find_rings
 from models.rings.communities_snapshot import latest_snapshot, load_links, load_snapshot, moments
 from services.ledger_history import table_of
 from services.rings import find_and_save, known_ring, known_rings
 from services.state_directory import open_state
+from streaming.ledger import Progress
 from tests.unit.models.rings.payments import AT, START, history, paid, ring_payments
 from tests.unit.services.ring_states import silent, with_rings
 
@@ -63,24 +64,25 @@ def test_what_cannot_be_answered_says_what_to_do(tmp_path):
 
 
 class Events:
-    """A ledger with events alone."""
+    """A ledger with events alone, given out by two sources."""
 
     def __init__(self, events):
         self.events = events
 
-    def last_seq(self):
-        return len(self.events)
+    def sources(self):
+        last = {source_of(event.seq): event.seq for event in self.events}
+        return {source: Progress(seq, 0) for source, seq in last.items()}
 
     def events_after(self, seq, limit):
-        return [event for event in self.events if event.seq > seq][:7]
+        own = (event for event in self.events if source_of(event.seq) == source_of(seq))
+        return [event for event in own if event.seq > seq][:7]
 
 
 def ledger_of(table, labels):
-    from features.events import TransactionEvent  # noqa: PLC0415
-
+    """A ledger of one worker that took in the transactions, and of another that took in (index, is_fraud, day)."""
     paid_by = list(transactions(table))
-    events = [TransactionEvent(seq, transaction) for seq, transaction in enumerate(paid_by, 1)]
-    for seq, (index, is_fraud, day) in enumerate(labels, len(events) + 1):
+    events = [TransactionEvent(seq, transaction) for seq, transaction in enumerate(paid_by, first_seq(1) + 1)]
+    for seq, (index, is_fraud, day) in enumerate(labels, first_seq(2) + 1):
         of = paid_by[index]
         when = START + timedelta(days=day)
         events.append(LabelEvent(seq, of.transaction_id, is_fraud, when, of.event_time, of.card_id, of.merchant_id))

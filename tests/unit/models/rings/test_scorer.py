@@ -40,7 +40,7 @@ def scorer():
 
     scaling = fit_scaling(array(50, features))
     head = Head(
-        array(types, types, WIDTH, WIDTH),
+        array(types, WIDTH, types, WIDTH),
         array(types, WIDTH),
         array(types * (WIDTH + 2) + features, 8),
         array(8),

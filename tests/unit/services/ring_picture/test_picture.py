@@ -100,7 +100,7 @@ def test_the_page_has_the_picture_and_bounded_tables(large):
 
 
 def test_words():
-    assert short("x" * 30) == "x" * 13 + "…" + "x" * 10
+    assert short("x" * 30) == "x" * 12 + "…" + "x" * 9
     assert safe("a\u202eb\x07") == "a\ufffdb\ufffd"
     assert (counted(1, "card"), counted(1_234, "card")) == ("1 card", "1,234 cards")
     assert (money({}), money({"EUR": 1234.5, "USD": 1.0})) == ("nothing", "EUR 1,234.50 + USD 1.00")
