@@ -202,5 +202,4 @@ class CatchUp:
         self._scoring.store.patient.claim(self._ledger.identity())
         self._refilled = None
         self.done(refilled.values())
-        self._ledger.save_checkpoints(refilled.values())
         return True
