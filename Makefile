@@ -1,6 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
+TEST_STAMP := .venv/.installed-for-tests
 
 .PHONY: demo test test-fast lint format bench clean help
 
@@ -10,20 +11,20 @@ help: ## Show what can be done
 demo: $(STAMP) ## Watch payments being scored
 	$(BIN)/ringfence demo
 
-test: $(STAMP) lint ## Every check and every test
+test: $(TEST_STAMP) lint ## Every check and every test
 	$(BIN)/pytest -n auto --dist loadgroup -m "not integration"
 	$(BIN)/pytest -m integration
 
-test-fast: $(STAMP) ## The quick core, without real servers
+test-fast: $(TEST_STAMP) ## The quick core, without real servers
 	$(BIN)/pytest -n auto --dist loadgroup -m "not integration and not slow"
 
-lint: $(STAMP) ## Style, types and layers
+lint: $(TEST_STAMP) ## Style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(STAMP) ## Rewrite the code in the house style
+format: $(TEST_STAMP) ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -34,8 +35,12 @@ bench: $(STAMP) ## Measure the features, then the demo's stream: latency percent
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || (echo "Ringfence needs Python 3.11: make PYTHON=/path/to/python3.11" >&2; exit 1)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,fast,gnn,train]'
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,fast,train]'
 	touch $(STAMP)
+
+$(TEST_STAMP): $(STAMP)  # PyTorch besides: only the ring network is trained with it
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,fast,gnn,train]'
+	touch $(TEST_STAMP)
 
 clean: ## Remove the environment and the demo's state
 	rm -rf .venv .ringfence
