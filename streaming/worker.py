@@ -90,6 +90,7 @@ class Worker:
         self._order = Order()
         self._unfinished: list[Record] = []
         self._offsets: dict[Position, int] = {}
+        self._reached: list[int] = []
         self._committed_at = monotonic()
         self._consumer = open_consumer(self._hand_over)
 
@@ -151,8 +152,11 @@ class Worker:
 
     def commit(self) -> None:
         """Commit the ledger's checkpoints and the offsets of finished micro-batches."""
+        reached = self._states.reached(self._order.last)
+        if self._offsets or reached != self._reached:  # states may have been caught up since the last payment
+            self._ledger.save_checkpoints(reached)
+            self._reached = reached
         if self._offsets:
-            self._ledger.save_checkpoints(self._states.reached(self._order.last))
             self._consumer.commit(self._offsets)
             self._offsets = {}
         self._committed_at = monotonic()

@@ -42,8 +42,9 @@ def payment(n: int, **changes: object) -> Transaction:
     return Transaction(**(fields | changes))
 
 
-def label(n: int, at: datetime) -> Label:
-    return Label(transaction_id=f"t{n}", is_fraud=n % 4 != 0, source="chargeback", label_time=at)
+def label(n: int, transaction: Transaction, at: datetime) -> Label:
+    key = transaction.transaction_id
+    return Label(transaction_id=key, is_fraud=n % 4 != 0, source="chargeback", label_time=at)
 
 
 def poison(n: int) -> bytes:

@@ -83,21 +83,21 @@ class World:
         """Let workers, or a new one where there are none, finish everything, label some of it, and finish that."""
         if with_fleet and not self.fleet.members:
             self.fleet.start()
-        self.fleet.wait("all payments are worked off", self._is_idle)
-        labelled = range(0, len(self.stream.payments), 7)
-        self.labels = [label(n, AFTERWARDS + timedelta(milliseconds=n)) for n in labelled]
+        self.fleet.wait("all payments are worked off", self.is_idle)
+        known = [each for each in self.stream.payments if each.event_time < AFTERWARDS]
+        self.labels = [label(n, each, AFTERWARDS + timedelta(milliseconds=n)) for n, each in enumerate(known[::7])]
         self.send([as_message(each) for each in self.labels])
-        self.fleet.wait("all labels are worked off", self._is_idle)
+        self.fleet.wait("all labels are worked off", self.is_idle)
         # Whoever holds the labels folds them with the next payment of any partition that it holds.
         later = AFTERWARDS + timedelta(hours=1)
         self.last = [payment(n, transaction_id=f"last{n}", event_time=later) for n in range(60)]
         self.send([as_message(each) for each in self.last])
-        self.fleet.wait("all labels are folded", lambda: self._is_idle() and not self.ledger.pending_labels([0, 1]))
+        self.fleet.wait("all labels are folded", lambda: self.is_idle() and not self.ledger.pending_labels([0, 1]))
         for member in list(self.fleet.members):
             self.fleet.stop(member)
         assert self.offsets.went_back == []
 
-    def _is_idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether everything is decided, folded and committed."""
         with suppress(BrokerUnavailable, LedgerUnavailable, KafkaException):
             ends = self.offsets.ends()
@@ -137,6 +137,7 @@ class World:
         letters: dict[tuple[int, int], bytes] = {}
         for record in self.broker.scan(DEAD_LETTER):
             about = read_dead_letter(record)
+            assert about.topic == TRANSACTIONS, about
             assert letters.setdefault((about.partition, about.offset), record.value) == record.value
         assert letters == stood
         assert len(set(stood.values())) == len(poison)

@@ -88,6 +88,19 @@ def test_a_store_that_comes_back_empty_is_filled_from_the_ledger():
     assert {d.degraded for d in world.decisions()} == {(), ("features",)}
 
 
+def test_the_checkpoint_follows_a_refill_though_no_more_payments_come():
+    world = world_on(Emptiable())
+    worker = world.worker()
+    world.send(*PAYMENTS[:5])
+    world.drain(worker)
+    world.store.empty()
+    world.send(PAYMENTS[5])
+    for _ in range(5):
+        worker.step()
+    assert worker.caught_up
+    assert all(progress.checkpoint == progress.last_seq for progress in world.ledger.sources().values())
+
+
 def test_while_another_worker_fills_the_store_decisions_go_on_without_history():
     world = world_on(Emptiable())
     world.send(*PAYMENTS[:10])
