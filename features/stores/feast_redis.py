@@ -31,7 +31,7 @@ _REFILL_MS = 15_000  # after which another process may take over the task of fil
 _EMPTIED = "EMPTIED"
 _KEYS_A_CALL = 256  # Redis does nothing else meanwhile: about a millisecond
 _TOKEN_BYTES = 112  # of a packed state that tell it from any other: its checksum and the counts in its header
-# One command instead of one a state, which the client would spend most of the time on. What is no hash reads as unusable.
+# One command for all: with one a state the client takes most of the time. What is no hash reads as unusable.
 _READ = """
 if ARGV[1] ~= '' and redis.call('GET', KEYS[#KEYS]) ~= ARGV[1] then return redis.error_reply('EMPTIED') end
 local found = {}

@@ -4,9 +4,6 @@ from typing import Annotated
 
 import typer
 
-from services.benchmarks.live.baseline import benchmark_baseline
-from services.benchmarks.live.rest import benchmark_rest
-from services.benchmarks.live.stream import Setup, benchmark_limit, benchmark_stream
 from services.cli.benchmark import rows
 from services.cli.options import JSON, STATE
 from services.cli.output import print_json, print_table, steps
@@ -43,6 +40,8 @@ def stream(
     Starts Apache Kafka from KAFKA_HOME and a redis-server, or uses KAFKA_BOOTSTRAP, REDIS_URL and LEDGER_URL where
     they name empty ones.
     """
+    from services.benchmarks.live.stream import Setup, benchmark_limit, benchmark_stream  # noqa: PLC0415  imports Feast
+
     settings = Settings()
     setup = Setup(workers, client or settings.kafka_client, partitions or max(settings.partitions, workers))
     opened = open_state(state or settings.state)
@@ -68,6 +67,8 @@ def baseline(
     Starts Apache Kafka from KAFKA_HOME and a redis-server, or uses KAFKA_BOOTSTRAP, REDIS_URL and LEDGER_URL where
     they name empty ones.
     """
+    from services.benchmarks.live.baseline import benchmark_baseline  # noqa: PLC0415  imports Feast
+
     settings = Settings()
     opened = open_state(state or settings.state)
     with steps() as bars:
@@ -93,6 +94,8 @@ def rest(
     Starts Apache Kafka from KAFKA_HOME and a redis-server, or uses KAFKA_BOOTSTRAP, REDIS_URL and LEDGER_URL where
     they name empty ones.
     """
+    from services.benchmarks.live.rest import benchmark_rest  # noqa: PLC0415  imports Feast
+
     settings = Settings()
     opened = open_state(state or settings.state)
     with steps() as bars:
