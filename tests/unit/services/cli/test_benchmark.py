@@ -44,7 +44,7 @@ def test_models_prints_one_object_with_every_figure(monkeypatch):
     done = CliRunner().invoke(app, ["benchmark", "models", "--transactions", "8000", "--rounds", "10", "--json"])
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout.splitlines()[-1])
-    assert set(result["families_us"]) == {*FAMILIES, "logistic_regression", "random_forest"}
+    assert set(result["families_us"]) == {*FAMILIES, "blend", "logistic_regression", "random_forest"}
     assert set(result["served_us"]) == {"score", "explain", "anomaly", "fallback_score", "fallback_explain"}
     for figures in (*result["families_us"].values(), *result["served_us"].values()):
         assert set(figures) == {"1", "64"}
