@@ -40,13 +40,17 @@ class CatchUp:
         self._opened = False  # whether it is known whose states the store holds
         self._refilled: dict[int, int] | None = None  # how far, while this process fills an emptied store
         self._complaint = ""
-        self._there = Lock()
+        self._lock = Lock()
         self._working = Lock()
         self._wake, self._stop = Flag(), Flag()
         self._thread: Thread | None = None
 
     def start(self) -> None:
-        """Work in a thread from now on."""
+        """Work in a thread from now on; raises `ConfigurationError` for a store that holds another ledger's states."""
+        try:
+            self._open()
+        except StoreUnavailable as error:
+            self._complain(error)
         self._thread = Thread(target=self._run, name="catch-up", daemon=True)
         self._thread.start()
 
@@ -63,18 +67,18 @@ class CatchUp:
 
     def done(self, seqs: Iterable[int]) -> None:
         """Take note that states hold everything up to these, of their sources."""
-        with self._there:
+        with self._lock:
             for seq in seqs:
                 self._durable[source_of(seq)] = max(seq, self._durable.get(source_of(seq), 0))
 
     def reached(self, sources: Iterable[int]) -> list[int]:
         """Return the ``seq`` through which states are durable, of each source where any is."""
-        with self._there:
+        with self._lock:
             return [self._durable[source] for source in sources if source in self._durable]
 
     def ask(self, last: Mapping[int, int]) -> bool:
         """Say how far states have to come; return whether they are there, now or in a moment."""
-        with self._there:
+        with self._lock:
             self._wanted = dict(last)
             there = self._is_there()
             gap = sum(seq - self._at(source) for source, seq in last.items())
@@ -121,7 +125,7 @@ class CatchUp:
                 self._open()
             if self._refilled is not None:
                 return self._refill(self._refilled)
-            with self._there:
+            with self._lock:
                 behind = next(((s, seq) for s, seq in self._wanted.items() if self._at(s) < seq), None)
             if behind is not None:
                 reached = self._fold(self._at(behind[0]), behind[1])
@@ -155,8 +159,16 @@ class CatchUp:
             self._wake.wait()
             self._wake.clear()
             while not self._stop.is_set() and not self._is_there():
-                if self._scoring.store.is_open or not self.advance():
+                if self._scoring.store.is_open or not self._advanced():
                     self._stop.wait(RETRY_S)
+
+    def _advanced(self) -> bool:
+        """Advance; a store that has become another ledger's is left alone, and decisions go on without it."""
+        try:
+            return self.advance()
+        except ConfigurationError as error:
+            self._complain(error)
+            return False
 
     def _fold(self, after: int, until: int, *, patient: bool = True) -> int:
         """Fold a slice of a source's events; return how far it went."""

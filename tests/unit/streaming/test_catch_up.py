@@ -72,6 +72,8 @@ def test_a_store_of_another_ledger_is_refused():
     with pytest.raises(ConfigurationError, match="states of another ledger"):
         world.drain()
     assert world.decisions() == []
+    with pytest.raises(ConfigurationError, match="states of another ledger"):
+        world.worker().warm_up()
 
 
 def test_a_store_that_comes_back_empty_is_filled_from_the_ledger():
