@@ -1,7 +1,7 @@
 """A feature store that keeps to its share of the reply's budget, behind a circuit breaker."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from time import monotonic
 from typing import Any, TypeVar
@@ -9,16 +9,21 @@ from typing import Any, TypeVar
 from features.errors import StoreUnavailable
 from features.store import Entity, FeatureStore, Found, States
 
-OPEN_S = 1.0  # how long the circuit stays open after a failure
+FIRST_OPEN_S, OPEN_S = 0.05, 1.0  # how long the circuit stays open after a first failure, and at most
 T = TypeVar("T")
+
+
+class _TooSlow(StoreUnavailable):
+    """The call was cut off."""
 
 
 class BoundedStore:
     """A feature store whose calls are cut off after ``timeout_s`` seconds each.
 
-    While a call that was cut off still runs the circuit is open, and after a read for a second at least: every other
-    call fails at once. So a store that is slow costs its budget once, not once a transaction; one that refuses at once
-    costs nothing. A replace that was cut off is likely still done; folding the same events again finds that out.
+    While a call that was cut off still runs the circuit is open, and after reads for a moment that doubles with each in
+    a row, up to a second: every other call fails at once. So a store that hiccups is back at once, one that is slow
+    costs its budget once a second, not once a transaction, and one that refuses at once costs nothing. A replace that
+    was cut off is likely still done; folding the same events again finds that out.
 
     `patient` gives the store to whoever nobody waits for.
     """
@@ -30,6 +35,7 @@ class BoundedStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="feature-store")
         self._late: Future[Any] | None = None
         self._closed_from = 0.0
+        self._slow_reads = 0  # in a row
 
     @property
     def is_open(self) -> bool:
@@ -38,18 +44,30 @@ class BoundedStore:
 
     def read(self, keys: Mapping[Entity, Sequence[str]]) -> Found:
         """Return the states found in time, or raise `StoreUnavailable`."""
-        return self._call("read", OPEN_S, self.patient.read, keys)
+        try:
+            found = self._call("read", self.patient.read, keys)
+        except _TooSlow:
+            self._closed_from = self._now() + min(FIRST_OPEN_S * 2**self._slow_reads, OPEN_S)
+            self._slow_reads = min(self._slow_reads + 1, 10)
+            raise
+        self._slow_reads = 0
+        return found
 
     def replace(self, states: States, read: States, as_of: datetime) -> Found:
         """Replace states that are as they were read, and return the others, or raise `StoreUnavailable`."""
-        return self._call("write", 0.0, self.patient.replace, states, read, as_of)
+        return self._call("write", self.patient.replace, states, read, as_of)
+
+    def settle(self, timeout_s: float) -> None:
+        """Wait a little for a call that was cut off."""
+        if self._late is not None:
+            wait([self._late], timeout_s)
 
     def close(self) -> None:
         """Let the running call end, then close the store."""
         self._thread.shutdown(wait=True)
         self.patient.close()
 
-    def _call(self, what: str, open_s: float, function: Callable[..., T], *arguments: object) -> T:
+    def _call(self, what: str, function: Callable[..., T], *arguments: object) -> T:
         if self.is_open:
             raise StoreUnavailable("The feature store took too long a moment ago; it is left alone for now.")
         call = self._thread.submit(function, *arguments)
@@ -57,8 +75,7 @@ class BoundedStore:
             return call.result(self._timeout_s)
         except TimeoutError:
             self._late = call
-            self._closed_from = self._now() + open_s
-            raise StoreUnavailable(
+            raise _TooSlow(
                 f"The feature store took more than {self._timeout_s * 1000:.0f} ms to {what}.",
                 remedy="Look at its load and its network; decisions go on without history meanwhile.",
             ) from None

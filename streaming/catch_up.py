@@ -84,6 +84,7 @@ class CatchUp:
             gap = sum(seq - self._at(source) for source, seq in last.items())
         if not there and self._thread is not None:
             self._wake.set()
+            self._scoring.store.settle(PATIENCE_S)
             if gap <= NEAR and not self._scoring.store.is_open:
                 there = self._hurry()
         if self._thread is None:
