@@ -190,7 +190,7 @@ class SqlLedger:
         """Everything but the decisions themselves, which come first so that a duplicate is told as one."""
         for source, (first, last) in sorted(ends_of_sources(seqs).items()):
             place = {"source": source, "first": first, "last": last, "begin": first_seq(source)}
-            if not connection.execute(self._advance_source, place).rowcount:
+            if connection.execute(self._advance_source, place).first() is None:
                 raise out_of_order(first, last)
         for transaction_id, seq in batch.placed:
             if not connection.execute(statements.PLACE, {"id_": transaction_id, "seq_": seq}).rowcount:

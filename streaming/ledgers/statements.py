@@ -142,7 +142,7 @@ def insert_decisions(dialect: Dialect) -> str:
 
 
 def advance_source(dialect: str) -> Executable:
-    """Move a source's last seq to ``last``, unless it is at ``first`` or beyond already."""
+    """Move a source's last seq to ``last`` and return the source, unless it is at ``first`` or beyond already."""
     insert_into = postgresql.insert if dialect == "postgresql" else sqlite.insert
     row: dict[str, Any] = {
         "source": bindparam("source"),
@@ -157,6 +157,7 @@ def advance_source(dialect: str) -> Executable:
             set_={"last_seq": bindparam("last")},
             where=sources.c.last_seq < bindparam("first"),
         )
+        .returning(sources.c.source)  # no row if it was not moved: drivers do not agree on counting here
     )
 
 
