@@ -24,7 +24,7 @@ def test_a_worker_that_wakes_up_without_its_partitions_writes_nothing(start_worl
     world = start_world(ledger)
     fleet = world.fleet
     fleet.start()
-    with world.load():
+    with world.load(at_once=10):  # it has to last, however fast the machine
         fleet.wait("a worker works", world.decided)
         for moments in MOMENTS + more:
             frozen = [fleet.start(fault=Fault(*moment, nth=4, signal=signal.SIGSTOP)) for moment in moments]

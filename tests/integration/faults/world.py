@@ -144,10 +144,10 @@ class World:
 
 
 class Load:
-    """Sends so fast that ``backlog`` payments wait, until there are ``most``."""
+    """Sends ``at_once`` payments up to 20 times a second, so that ``backlog`` wait, until there are ``most``."""
 
-    def __init__(self, world: World, most: int = 20_000, backlog: int = BACKLOG) -> None:
-        self._world, self._most, self._backlog = world, most, backlog
+    def __init__(self, world: World, most: int = 20_000, backlog: int = BACKLOG, at_once: int = 50) -> None:
+        self._world, self._most, self._backlog, self._at_once = world, most, backlog, at_once
         self._stop = Flag()
         self._thread = Thread(target=self._run, name="load", daemon=True)
 
@@ -165,7 +165,7 @@ class Load:
             with suppress(LedgerUnavailable):
                 waiting = len(world.stream.payments) - world.decided()
                 if waiting < self._backlog and len(world.stream.payments) < self._most:
-                    world.send(world.stream.take(50))
+                    world.send(world.stream.take(self._at_once))
 
 
 class Offsets:
