@@ -91,6 +91,7 @@ def label_row(label: Label, partition: int) -> dict[str, Any]:
         "source": label.source,
         "label_time_us": epoch_us(label.label_time),
         "is_fraud": label.is_fraud,
+        "seq": None,
         "topic_partition": partition,
     }
 

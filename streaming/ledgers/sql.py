@@ -23,6 +23,7 @@ from streaming.ledgers.batches import (
     not_waiting,
     out_of_order,
 )
+from streaming.ledgers.bulk import BulkInsert
 from streaming.ledgers.database import READS, open_engine, parse_url, translated, upgrade
 from streaming.ledgers.packing import Names, decode_names, encode_names, names_id
 
@@ -63,11 +64,11 @@ class SqlLedger:
         # Reads are single statements: on PostgreSQL they need no transaction around them.
         options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
         self._reader = engine.execution_options(**{READS: True}, **options)
-        self._insert_decisions = statements.insert_decisions(engine.dialect)
+        self._insert_decisions = BulkInsert(schema.decisions, engine.dialect)
         self._advance_source = statements.advance_source(engine.dialect.name)
-        self._insert_labels = statements.insert_new(schema.labels, engine.dialect.name)
-        self._insert_history = statements.insert_new(schema.history, engine.dialect.name)
-        self._insert_names = statements.insert_new(schema.feature_names, engine.dialect.name)
+        self._insert_labels = BulkInsert(schema.labels, engine.dialect, only_new=True)
+        self._insert_history = BulkInsert(schema.history, engine.dialect, only_new=True)
+        self._insert_names = BulkInsert(schema.feature_names, engine.dialect, only_new=True)
         self._ids_of_names: dict[Names, int] = {}  # stored for certain
         self._names: dict[int, Names] = {}
 
@@ -104,9 +105,9 @@ class SqlLedger:
             with self._writing() as connection:
                 if new_names:
                     packed = [{"id": key, "names_json": encode_names(each)} for each, key in new_names.items()]
-                    connection.execute(self._insert_names, packed)
+                    self._insert_names(connection, packed)
                 if decisions:
-                    connection.exec_driver_sql(self._insert_decisions, decisions)
+                    self._insert_decisions(connection, decisions)
                 self._write_rest(connection, batch, seqs)
         except IntegrityError:
             known = self._select_in(statements.KNOWN_IDS, [row["transaction_id"] for row in decisions])
@@ -127,9 +128,8 @@ class SqlLedger:
         """Move the checkpoints of the sources of ``seqs`` forward; a lower value than the stored one is ignored."""
         if seqs:
             with self._writing() as connection:
-                connection.execute(
-                    statements.ADVANCE_CHECKPOINT, [{"source_": source_of(seq), "to": seq} for seq in sorted(seqs)]
-                )
+                for seq in sorted(seqs):  # always in this order, so that workers do not lock each other out
+                    connection.execute(statements.ADVANCE_CHECKPOINT, {"source_": source_of(seq), "to": seq})
 
     def events_after(self, seq: int, limit: int) -> list[Event]:
         """Transactions and labels of the same source with a larger ``seq``, in order, at most ``limit``."""
@@ -153,7 +153,7 @@ class SqlLedger:
         with self._writing() as connection:
             for start in range(0, len(refs), _ROWS_A_STATEMENT):
                 chunk = refs[start : start + _ROWS_A_STATEMENT]
-                connection.execute(self._insert_history, [rows.history_row(ref) for ref in chunk])
+                self._insert_history(connection, [rows.history_row(ref) for ref in chunk])
 
     def has_history(self) -> bool:
         """Whether transactions that were never decided here have been imported."""
@@ -197,7 +197,7 @@ class SqlLedger:
                 raise not_waiting("The decision", transaction_id)
         if batch.labels:
             partitions = batch.label_partitions or [0] * len(batch.labels)
-            connection.execute(self._insert_labels, list(map(rows.label_row, batch.labels, partitions)))
+            self._insert_labels(connection, list(map(rows.label_row, batch.labels, partitions)))
         for event in batch.folded_labels:
             named = {"id_": event.transaction_id, "is_fraud_": event.is_fraud, "seq_": event.seq}
             named["label_time_us_"] = epoch_us(event.label_time)

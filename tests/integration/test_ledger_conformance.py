@@ -7,6 +7,7 @@ from datetime import timedelta, timezone
 from pathlib import Path
 
 import msgspec
+import psycopg
 import pytest
 
 from features.errors import DuplicateConflict, Superseded
@@ -314,3 +315,20 @@ def test_a_ledger_knows_whether_a_history_was_imported(ledger: Ledger) -> None:
     assert not ledger.has_history()
     ledger.import_history([ref_of(payment(1))])
     assert ledger.has_history()
+
+
+@pytest.mark.integration
+def test_postgresql_is_never_sent_a_series_of_statements(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no time-out for the rest of a series, and would keep what the first ones locked from everybody."""
+    ledger = open_ledger(postgres.new_database("series"))
+    monkeypatch.setattr(psycopg.Cursor, "executemany", lambda *_: pytest.fail("a series of statements"))
+    decisions = [decided(1, 1), decided(2, 2), decided(3, first_seq(1) + 1)]
+    ledger.commit(LedgerBatch(decisions=decisions, labels=[label(1), label(2)]))
+    ledger.import_history([ref_of(payment(8)), ref_of(payment(9))])
+    ledger.save_checkpoints([2, first_seq(1) + 1])
+    ledger.mark_forwarded(["tx-1", "tx-2"])
+    assert (ledger.count(), last_seq(ledger, 1), checkpoint(ledger)) == (3, first_seq(1) + 1, 2)
+    assert set(ledger.labels(["tx-1", "tx-2"])) == {"tx-1", "tx-2"}
+    ledger.close()

@@ -84,8 +84,7 @@ class Fleet:
         deadline = monotonic() + timeout_s
         while not condition():
             self.reap()
-            tails = "\n".join(self._tail(member) for member in self.members)
-            assert monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}\n{tails}"
+            assert monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}\n{self._what_they_do()}"
             sleep(0.05)
 
     def close(self) -> None:
@@ -95,5 +94,13 @@ class Fleet:
             member.process.join(PATIENCE_S)
         self.members = []
 
+    def _what_they_do(self) -> str:
+        """The end of every member's log, with the stacks of its threads."""
+        for member in self.members:
+            if not member.is_stopped():
+                member.signal(worker_main.TELL)
+        sleep(1)
+        return "\n".join(f"{member.setup.client}: {self._tail(member)}" for member in self.members)
+
     def _tail(self, member: Member) -> str:
-        return member.log.read_bytes()[-2000:].decode(errors="replace") if member.log.is_file() else "(no log)"
+        return member.log.read_bytes()[-6000:].decode(errors="replace") if member.log.is_file() else "(no log)"

@@ -4,6 +4,7 @@ Processes are forked from a server that has imported this module: Feast takes te
 is to be replaced at once. `Fault` makes a process strike itself down at an exact step; nothing else is special.
 """
 
+import faulthandler
 import os
 import signal
 import time
@@ -33,6 +34,7 @@ from streaming.worker import Worker, WorkerLimits
 from tests.fakes import FakeBundle, fake_policy
 
 SESSION_S = 3.0  # after which the group goes on without a dead member: 10 s as deployed
+TELL = signal.SIGUSR1
 TOKEN = "a-token-for-tests"
 
 
@@ -146,6 +148,7 @@ def _begin(service: str, setup: Setup) -> None:
     with Path(setup.log).open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+    faulthandler.register(TELL, all_threads=True)  # a worker that hangs says where
     configure_logging(service)
 
 
