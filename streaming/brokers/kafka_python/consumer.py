@@ -48,6 +48,7 @@ class KafkaConsumer:
         """Return up to ``max_records`` messages, waiting at most ``timeout_s`` seconds for the first."""
         with mapped(self._bootstrap, "give messages"):
             found = self._client.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
+            self._finish_joining()
         return [as_record(message) for messages in found.values() for message in messages]
 
     def commit(self, offsets: Mapping[Position, int]) -> None:
@@ -87,6 +88,16 @@ class KafkaConsumer:
             self._client.close(autocommit=False, timeout_ms=min(self._timeout_ms, 5_000))
         except (kafka_errors.KafkaError, OSError) as error:
             log.info("left the group without a goodbye: %s", type(error).__name__)
+
+    def _finish_joining(self) -> None:
+        """Keep the client from forgetting a group that it is about to join.
+
+        A leader that rejoins since topics have changed takes note of the change while it joins. If a poll ends in
+        between, the next sees no reason to join (kafka-python 3.0.12): the member would get no partitions ever again.
+        """
+        coordinator = self._client._coordinator  # there is no public way to ask
+        if coordinator.rebalance_in_progress() and not coordinator.need_rejoin():
+            coordinator.request_rejoin()
 
     def _hand_over(self, on_revoke: OnRevoke | None) -> None:
         """Commit the last offsets without waiting: the client may not block here. What it sends next goes behind."""
