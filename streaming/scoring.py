@@ -142,6 +142,7 @@ class Scoring:
                     unseen.add(row)
         reasons = self._reasons(bundle, scorer, fold.features, verdicts, unusual, unseen)
         watch.lap("policy")
+        named = named_features(self._engine.names, fold.features)
         decided_at, policy_version = self._clock(), policy.version
         decisions = [
             Decision(
@@ -151,7 +152,7 @@ class Scoring:
                 reason_codes=reasons[row] + ((LATE_EVENT,) if "too_late" in fold.flags[row] else ()),
                 model_version=bundle.version,
                 policy_version=policy_version,
-                features=named_features(self._engine.names, fold.features[row]),
+                features=named[row],
                 stage_ms=watch.stage_ms,
                 degraded=degraded[row],
                 flags=flags[row],
@@ -240,12 +241,11 @@ class Stopwatch:
         self._last = perf_counter()
 
 
-def named_features(names: Sequence[str], row: NDArray[np.float32]) -> dict[str, float | None]:
-    """Return a feature row by name, missing values as None."""
-    named: dict[str, float | None] = dict(zip(names, row.astype(float).tolist(), strict=True))
-    for place in np.flatnonzero(np.isnan(row)).tolist():
-        named[names[place]] = None
-    return named
+def named_features(names: Sequence[str], features: NDArray[np.float32]) -> list[dict[str, float | None]]:
+    """Return each feature row by name, missing values as None."""
+    values = features.astype(object)
+    values[np.isnan(features)] = None
+    return [dict(zip(names, row, strict=True)) for row in values.tolist()]
 
 
 def _anomalies(

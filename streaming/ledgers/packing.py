@@ -7,6 +7,7 @@ import functools
 import hashlib
 import math
 import struct
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -33,25 +34,31 @@ def decode_names(raw: bytes) -> Names:
     return _names.decode(raw)
 
 
-def pack_features(features: dict[str, float | None]) -> bytes:
-    """Pack the values, in their order; `unpack_features` returns exactly the same numbers.
+def pack_features(vectors: Sequence[Mapping[str, float | None]]) -> list[bytes]:
+    """Pack the values of vectors with the same names, in their order; `unpack_features` returns exactly these numbers.
 
-    Layout: one byte for the width ("f" float32, "d" float64), a bitmap of the missing values (None), one bit each, and
-    the values, little-endian. Float32 is used when no value loses a bit by it, which is so for vectors as scored.
+    Layout of each: one byte for the width ("f" float32, "d" float64), a bitmap of the missing values (None), one bit
+    each, and the values, little-endian. Float32 is used when no value loses a bit by it, which is so for vectors as
+    scored.
     """
-    values = list(features.values())
+    if not vectors:
+        return []
+    values = [list(vector.values()) for vector in vectors]
     numbers = np.array(values, np.float64)  # None becomes NaN
     missing = np.isnan(numbers)
-    if np.count_nonzero(missing) != values.count(None):  # a NaN of its own, which is no missing value
-        missing = np.array([value is None for value in values], np.bool_)
+    if np.count_nonzero(missing) != sum(row.count(None) for row in values):  # a NaN of its own is no missing value
+        missing = np.array([[value is None for value in row] for row in values], np.bool_)
     numbers[missing] = 0.0
-    bitmap = np.packbits(missing, bitorder="little").tobytes()
+    bitmaps = np.packbits(missing, axis=1, bitorder="little")
     with np.errstate(over="ignore"):
         narrow = numbers.astype("<f4")
+    wide = numbers.astype("<f8", copy=False)
     # Compared as values: a NaN differs from itself and so takes eight bytes, which is rare and still exact.
-    if np.array_equal(narrow.astype(np.float64), numbers):
-        return b"f" + bitmap + narrow.tobytes()
-    return b"d" + bitmap + numbers.astype("<f8").tobytes()
+    fits = (narrow == wide).all(axis=1).tolist()
+    return [
+        (b"f" if fits[row] else b"d") + bitmaps[row].tobytes() + (narrow if fits[row] else wide)[row].tobytes()
+        for row in range(len(values))
+    ]
 
 
 def unpack_features(names: Names, packed: bytes) -> dict[str, float | None]:

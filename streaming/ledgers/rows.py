@@ -4,6 +4,7 @@ Rows read are objects with the columns as attributes, rows to write are dictiona
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -52,8 +53,20 @@ def label_event(label: Label, ref: TransactionRef, seq: int) -> LabelEvent:
     )
 
 
-def to_row(recorded: Recorded, feature_names: int) -> dict[str, Any]:
-    """The columns of the decisions table; ``feature_names`` is the id of the names of its features."""
+def to_rows(batch: Sequence[Recorded], feature_names: Mapping[Names, int]) -> list[Row]:
+    """The columns of the decisions table; ``feature_names`` are the ids of the names of features."""
+    rows: list[Row] = [None] * len(batch)
+    places: dict[Names, list[int]] = {}  # one batch may be scored by two models
+    for place, recorded in enumerate(batch):
+        places.setdefault(tuple(recorded.decision.features), []).append(place)
+    for names, of_names in places.items():
+        packed = pack_features([batch[place].decision.features for place in of_names])
+        for place, features in zip(of_names, packed, strict=True):
+            rows[place] = _to_row(batch[place], feature_names[names], features)
+    return rows
+
+
+def _to_row(recorded: Recorded, feature_names: int, features: bytes) -> Row:
     transaction, decision = recorded.transaction, recorded.decision
     return {
         "transaction_id": transaction.transaction_id,
@@ -68,12 +81,12 @@ def to_row(recorded: Recorded, feature_names: int) -> dict[str, Any]:
         "transaction_json": encode_transaction(transaction),
         "decision_json": msgspec.json.encode(msgspec.structs.replace(decision, features={})),
         "feature_names": feature_names,
-        "features": pack_features(decision.features),
+        "features": features,
     }
 
 
 def recorded_from(row: Row, names: Names) -> Recorded:
-    """Read back what `to_row` wrote."""
+    """Read back what `to_rows` wrote."""
     decision = _decisions.decode(row.decision_json)
     return Recorded(
         transaction=_transactions.decode(row.transaction_json),

@@ -100,7 +100,7 @@ class SqlLedger:
         names = {tuple(recorded.decision.features) for recorded in batch.decisions} - self._ids_of_names.keys()
         new_names = {each: names_id(each) for each in names}
         ids = {**self._ids_of_names, **new_names}
-        decisions = [rows.to_row(each, ids[tuple(each.decision.features)]) for each in batch.decisions]
+        decisions = rows.to_rows(batch.decisions, ids)
         try:
             with self._writing() as connection:
                 if new_names:

@@ -201,7 +201,7 @@ def test_what_is_not_approved_says_why():
 
 
 def test_features_are_named_and_missing_ones_null():
-    assert named_features(["a", "b"], np.array([1.5, np.nan], np.float32)) == {"a": 1.5, "b": None}
+    assert named_features(["a", "b"], np.array([[1.5, np.nan]], np.float32)) == [{"a": 1.5, "b": None}]
 
 
 class SwappingBundle(FakeBundle):
