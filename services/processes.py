@@ -16,6 +16,7 @@ from services.composition import WORKER_GROUP, Root
 from services.explain_app import create_explain_app
 from services.model_watch import ModelWatch
 from services.ring_book import RingBook
+from services.ring_watch import RingWatch
 from services.rings_app import create_rings_app
 from services.score_app import create_score_app
 from services.serving import run
@@ -64,7 +65,7 @@ def run_worker(root: Root) -> None:
     while not stop.is_set() and not worker.has_joined:
         worker.step()
     waiting.clear()
-    with ModelWatch(root.state, scoring, metrics):
+    with ModelWatch(root.state, scoring, metrics), RingWatch(root.state, scoring.rings):
         metrics.ready(True)
         log.info("working", bootstrap=root.bootstrap, port=operations.port)
         worker.run(stop)
@@ -90,7 +91,7 @@ def run_score_service(root: Root) -> None:
         list,
         refuse_future=not settings.allow_past_and_future,
     )
-    with ModelWatch(root.state, scoring, metrics):
+    with ModelWatch(root.state, scoring, metrics), RingWatch(root.state, scoring.rings):
         run(app, settings.host, settings.score_port)
     forwarder.close()
     scoring.close()

@@ -70,11 +70,10 @@ class Forwarder:
             return 0
         if self._producer is None:
             self._producer = self._open_producer()
-        for recorded in waiting:
-            transaction = recorded.transaction
+        for transaction in waiting:
             self._producer.send(TRANSACTIONS, encode_transaction(transaction), key=transaction.card_id.encode())
         self._producer.flush()
-        self._ledger.mark_forwarded([recorded.transaction.transaction_id for recorded in waiting])
+        self._ledger.mark_forwarded([transaction.transaction_id for transaction in waiting])
         return len(waiting)
 
     def _run(self) -> None:

@@ -113,8 +113,8 @@ class Ledger(Protocol):
     def labels(self, transaction_ids: Sequence[str]) -> dict[str, LabelHistory]:
         """Label histories of the transactions that have any."""
 
-    def unforwarded(self, limit: int) -> list[Recorded]:
-        """Decisions made over REST that were not yet handed to the transactions topic, oldest first."""
+    def unforwarded(self, limit: int) -> list[Transaction]:
+        """Transactions decided over REST that were not yet handed to the transactions topic, oldest first."""
 
     def mark_forwarded(self, transaction_ids: Sequence[str]) -> None:
         """Record that these were handed over."""

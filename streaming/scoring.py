@@ -26,6 +26,7 @@ from models.policy import Policy
 from models.reasons import HISTORY_MISSING, reason_codes
 from streaming.bounded_store import BoundedStore
 from streaming.replacing import replace_states
+from streaming.ring_stage import RINGS_STAGE, RingStage, carried
 from streaming.unusable_states import UnusableStates
 
 LATE_EVENT = "LATE_EVENT"  # later than the allowed lateness: scored, and flagged
@@ -63,9 +64,11 @@ class Scoring:
         bundle: Bundle,
         policy: Policy,
         *,
+        rings: RingStage | None = None,
         store_timeout_s: float = STORE_TIMEOUT_S,
         clock: Clock = utc_now,
     ) -> None:
+        self.rings = rings or RingStage()
         self._engine = engine
         self._store = BoundedStore(store, store_timeout_s)
         self._serving = bundle, policy  # one reference, so that both change at once
@@ -142,6 +145,10 @@ class Scoring:
                     unseen.add(row)
         reasons = self._reasons(bundle, scorer, fold.features, verdicts, unusual, unseen)
         watch.lap("policy")
+        touches = self.rings.touch(transactions, self._clock())
+        watch.lap(RINGS_STAGE)
+        without_rings = (RINGS_STAGE,) if touches is None else ()  # the verdict does not depend on them
+        carrying = [carried(touch) for touch in touches or [None] * len(transactions)]
         named = named_features(self._engine.names, fold.features)
         decided_at, policy_version = self._clock(), policy.version
         decisions = [
@@ -149,12 +156,13 @@ class Scoring:
                 transaction_id=transaction.transaction_id,
                 decision=verdicts[row],
                 score=float(scores[row]),
-                reason_codes=reasons[row] + ((LATE_EVENT,) if "too_late" in fold.flags[row] else ()),
+                reason_codes=reasons[row] + carrying[row][1] + ((LATE_EVENT,) if "too_late" in fold.flags[row] else ()),
+                ring=carrying[row][0],
                 model_version=bundle.version,
                 policy_version=policy_version,
                 features=named[row],
                 stage_ms=watch.stage_ms,
-                degraded=degraded[row],
+                degraded=degraded[row] + without_rings,
                 flags=flags[row],
                 scored_by="fallback" if fallback else "model",
                 anomaly=anomalies[row],
@@ -187,8 +195,9 @@ class Scoring:
         return self._store
 
     def close(self) -> None:
-        """Close the feature store."""
+        """Close the feature store and what asks for rings."""
         self._store.close()
+        self.rings.close()
 
     def _read(self, events: Sequence[Event]) -> Found | None:
         try:

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from features.transaction import Transaction
 from models.decision import Ring
@@ -12,27 +11,10 @@ from models.reasons import Reason
 from models.rings.communities_links import COLUMNS, Kind
 from models.rings.communities_snapshot import RingSnapshot
 from models.rings.communities_types import FraudRing
+from models.rings.touch import Touch
 
 FRESH = timedelta(days=2)  # snapshots are made daily; one may fail
 _WORDS: dict[Kind, str] = {"device": "device", "ip": "address", "counterparty": "receiver"}
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """A ring that a payment touches: what the decision carries, and its reason in words."""
-
-    ring: Ring
-    reason: Reason
-
-
-class RingLookup(Protocol):
-    """What scoring asks: the seam between decisions and rings."""
-
-    def touch(self, transactions: Sequence[Transaction]) -> list[Touch | None]:
-        """Return the ring that each of ``transactions`` touches, the one with the highest score; None without one."""
-
-    def is_stale(self, now: datetime) -> bool:
-        """Tell whether the rings are too old at ``now`` (UTC) to say that a payment touches none."""
 
 
 @dataclass(frozen=True, slots=True)

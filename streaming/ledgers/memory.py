@@ -8,6 +8,7 @@ from datetime import datetime
 
 from features.events import Event, LabelEvent, TransactionEvent, first_seq, source_of
 from features.label import Label, LabelSource
+from features.transaction import Transaction
 from streaming.ledger import LabelHistory, LedgerBatch, Progress, Recorded, TransactionRef
 from streaming.ledgers.batches import (
     check_no_duplicates,
@@ -198,16 +199,16 @@ class MemoryLedger:
             for key, labels in found.items()
         }
 
-    def unforwarded(self, limit: int) -> list[Recorded]:
-        """Decisions made over REST that were not yet handed to the transactions topic, oldest first."""
+    def unforwarded(self, limit: int) -> list[Transaction]:
+        """Transactions decided over REST that were not yet handed to the transactions topic, oldest first."""
         self._fault("unforwarded")
         with self._lock:
             waiting = (
-                recorded
+                recorded.transaction
                 for key, recorded in self._decisions.items()
                 if recorded.origin == "rest" and key not in self._forwarded
             )
-            return [recorded for recorded, _ in zip(waiting, range(limit), strict=False)]
+            return [transaction for transaction, _ in zip(waiting, range(limit), strict=False)]
 
     def mark_forwarded(self, transaction_ids: Sequence[str]) -> None:
         """Record that these were handed over."""

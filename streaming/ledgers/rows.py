@@ -89,12 +89,17 @@ def recorded_from(row: Row, names: Names) -> Recorded:
     """Read back what `to_rows` wrote."""
     decision = _decisions.decode(row.decision_json)
     return Recorded(
-        transaction=_transactions.decode(row.transaction_json),
+        transaction=transaction_from(row),
         content_hash=row.content_hash,
         decision=msgspec.structs.replace(decision, features=unpack_features(names, row.features)),
         origin=row.origin,
         seq=row.seq,
     )
+
+
+def transaction_from(row: Row) -> Transaction:
+    """The transaction of a row of decisions."""
+    return _transactions.decode(row.transaction_json)
 
 
 def label_row(label: Label, partition: int) -> dict[str, Any]:
@@ -139,7 +144,7 @@ def history_ref(row: Row) -> TransactionRef:
 
 def decided_ref(row: Row) -> TransactionRef:
     """The entities of a decided transaction."""
-    return ref_of(_transactions.decode(row.transaction_json))
+    return ref_of(transaction_from(row))
 
 
 def label_event_from(row: Row) -> LabelEvent:
@@ -151,5 +156,5 @@ def label_event_from(row: Row) -> LabelEvent:
 def event_from(row: Row) -> Event:
     """A transaction or a label in the worker's order; rows of transactions have no label columns."""
     if row.label_time_us is None:
-        return TransactionEvent(row.seq, _transactions.decode(row.transaction_json))
+        return TransactionEvent(row.seq, transaction_from(row))
     return label_event_from(row)

@@ -12,6 +12,7 @@ from features.epoch import epoch_us
 from features.events import Event, LabelEvent, first_seq, source_of
 from features.label import Label
 from features.stores.write_ahead_log import Checkpoints
+from features.transaction import Transaction
 from streaming.ledger import LabelHistory, LedgerBatch, Progress, Recorded, TransactionRef
 from streaming.ledgers import rows, schema, statements
 from streaming.ledgers.batches import (
@@ -166,9 +167,9 @@ class SqlLedger:
             found.setdefault(row.transaction_id, []).append(rows.label_from(row))
         return {key: LabelHistory(key, tuple(history)) for key, history in found.items()}
 
-    def unforwarded(self, limit: int) -> list[Recorded]:
-        """Decisions made over REST that were not yet handed to the transactions topic, oldest first."""
-        return self._recorded(self._select(statements.UNFORWARDED, limit=limit))
+    def unforwarded(self, limit: int) -> list[Transaction]:
+        """Transactions decided over REST that were not yet handed to the transactions topic, oldest first."""
+        return [rows.transaction_from(row) for row in self._select(statements.UNFORWARDED, limit=limit)]
 
     def mark_forwarded(self, transaction_ids: Sequence[str]) -> None:
         """Record that these were handed over."""

@@ -39,7 +39,8 @@ ROW_NUMBER = select(decisions.c.id).where(decisions.c.transaction_id == bindpara
 RECENT = _recorded.where(decisions.c.id < bindparam("before")).order_by(decisions.c.id.desc()).limit(bindparam("limit"))
 UNFORWARDED = (
     # Spelled as in the partial index, which the planner then recognises.
-    _recorded.where(literal_column("origin = 'rest' AND NOT forwarded", Boolean))
+    select(decisions.c.transaction_json)
+    .where(literal_column("origin = 'rest' AND NOT forwarded", Boolean))
     .order_by(decisions.c.id)
     .limit(bindparam("limit"))
 )

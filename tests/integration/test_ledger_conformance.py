@@ -229,10 +229,10 @@ def test_refs_come_from_decisions_and_from_history(ledger: Ledger) -> None:
 def test_decisions_over_rest_are_forwarded_once(reopen: Open) -> None:
     ledger = reopen()
     ledger.commit(batch(*(decided(n, None, "rest") for n in (3, 1, 2)), decided(4, 1, "stream")))
-    assert [each.transaction.transaction_id for each in ledger.unforwarded(2)] == ["tx-3", "tx-1"]
+    assert [each.transaction_id for each in ledger.unforwarded(2)] == ["tx-3", "tx-1"]
     ledger.mark_forwarded(["tx-3", "tx-2"])
     ledger.mark_forwarded(["tx-3"])
-    assert reopen().unforwarded(10) == [decided(1, None, "rest")]
+    assert reopen().unforwarded(10) == [payment(1)]
 
 
 def test_recent_decisions_can_be_paged(ledger: Ledger) -> None:

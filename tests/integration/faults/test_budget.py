@@ -1,4 +1,4 @@
-"""A feature store that takes 200 ms to answer costs every reply its share of the 100 ms and no more."""
+"""A feature store, or rings, that take 200 ms to answer cost every reply their share of the 100 ms and no more."""
 
 from time import sleep
 
@@ -14,6 +14,7 @@ from tests.integration.faults.worker_main import TOKEN, run_score_service
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
 SLOW = {"store_delay_s": 0.2, "store_timeout_s": 0.05}
+SLOW_RINGS = {"ring_delay_s": 0.2}
 BUDGET_MS = 100.0
 
 
@@ -23,6 +24,17 @@ def check_replies(decisions):
     waited = [decision.stage_ms["store_read"] for decision in decisions]
     assert max(waited) >= 50  # it was asked
     assert sum(each < 200 for each in waited) == len(waited)  # and nobody heard its answer
+    spent = sorted(sum(decision.stage_ms.values()) for decision in decisions)
+    assert spent[len(spent) // 2] < BUDGET_MS
+
+
+def check_replies_without_rings(decisions):
+    """Every one is degraded and says so, and is decided by what the verdict depends on."""
+    assert {decision.degraded for decision in decisions} == {("rings",)}
+    assert {decision.ring for decision in decisions} == {None}
+    waited = [decision.stage_ms["rings"] for decision in decisions]
+    assert max(waited) >= 10  # they were asked
+    assert sum(each < 200 for each in waited) == len(waited)  # and nobody heard their answer
     spent = sorted(sum(decision.stage_ms.values()) for decision in decisions)
     assert spent[len(spent) // 2] < BUDGET_MS
 
@@ -40,10 +52,21 @@ def test_the_worker_replies_without_a_store_that_takes_200_ms(start_world):
     world.check()
 
 
-def test_the_score_service_replies_without_a_store_that_takes_200_ms(start_world):
+def test_the_worker_replies_without_rings_that_take_200_ms(start_world):
+    world = start_world(**SLOW_RINGS)
+    world.fleet.start()
+    with world.load(most=500, backlog=20):
+        world.fleet.wait("all are decided", lambda: world.decided() >= 500)
+    check_replies_without_rings(
+        [each.decision for each in world.ledger.find([p.transaction_id for p in world.stream.payments]).values()]
+    )
+
+
+@pytest.mark.parametrize(("slow", "check"), [(SLOW, check_replies), (SLOW_RINGS, check_replies_without_rings)])
+def test_the_score_service_replies_without_what_takes_200_ms(start_world, slow, check):
     world = start_world()
     port = free_port()
-    service = world.fleet.start(run_score_service, port, **SLOW)
+    service = world.fleet.start(run_score_service, port, **slow)
     replies = []
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {TOKEN}"}) as client:
 
@@ -60,4 +83,4 @@ def test_the_score_service_replies_without_a_store_that_takes_200_ms(start_world
             replies.append(msgspec.json.decode(answer.content, type=Decision))
             sleep(0.05)
     world.fleet.stop(service)
-    check_replies(replies)
+    check(replies)

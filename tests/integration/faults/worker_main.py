@@ -19,6 +19,9 @@ from sqlalchemy import event
 
 from features.engine import FeatureEngine
 from features.stores.feast_store import open_feast
+from models.decision import Ring
+from models.reasons import Reason
+from models.rings.touch import Touch
 from monitoring.logs import configure_logging
 from monitoring.metrics import Metrics
 from services.processes import settle
@@ -29,6 +32,7 @@ from streaming.brokers.confluent import ConfluentBroker
 from streaming.brokers.kafka_python import KafkaBroker
 from streaming.direct import DirectScoring
 from streaming.ledgers.sql import open_ledger
+from streaming.ring_stage import RingStage
 from streaming.scoring import Scoring, utc_now
 from streaming.worker import Worker, WorkerLimits
 from tests.fakes import FakeBundle, fake_policy
@@ -66,6 +70,7 @@ class Setup:
     fault: Fault | None = None
     clock_ahead_s: float = 0.0
     store_delay_s: float = 0.0
+    ring_delay_s: float = 0.0
     store_timeout_s: float = 2.0  # a busy machine is no outage
     limits: WorkerLimits = field(default_factory=lambda: WorkerLimits(batch=16, commit_at_last_s=0.3))
 
@@ -115,6 +120,21 @@ class Slow:
         return call
 
 
+class SlowRings:
+    """Rings that take their time, and that every payment touches."""
+
+    def __init__(self, delay_s: float) -> None:
+        self._delay_s = delay_s
+
+    def touch(self, transactions: Any) -> Any:
+        time.sleep(self._delay_s)
+        reason = Reason("RING_DEVICE", "device shared with 7 other cards", attribution=0.0, value=7.0)
+        return [Touch(Ring(ring_id="ring", ring_score=1.0), reason)] * len(transactions)
+
+    def is_stale(self, _: datetime) -> bool:
+        return False
+
+
 class _QuickKafka(KafkaBroker):
     def _client(self, kind: Any, options: Any) -> Any:
         sessions = {"session_timeout_ms": int(SESSION_S * 1000), "heartbeat_interval_ms": 300}
@@ -136,6 +156,7 @@ def _scoring(setup: Setup, wired: Any = lambda _part, target: target) -> Scoring
         wired("store", store),
         FakeBundle(),
         fake_policy(),
+        rings=RingStage(SlowRings(setup.ring_delay_s) if setup.ring_delay_s else None),
         store_timeout_s=setup.store_timeout_s,
         clock=setup.clock,
     )

@@ -36,7 +36,7 @@ def test_decisions_come_in_order_and_are_recorded_as_rest_without_a_place_in_the
     assert [d.decision for d in decisions] == ["approve", "decline"]
     found = ledger.find(["t1", "t2"])
     assert [(r.decision, r.origin, r.seq) for r in found.values()] == [(d, "rest", None) for d in decisions]
-    assert [r.transaction.transaction_id for r in ledger.unforwarded(10)] == ["t1", "t2"]
+    assert [t.transaction_id for t in ledger.unforwarded(10)] == ["t1", "t2"]
 
 
 def test_earlier_transactions_of_a_request_count_for_later_ones_but_states_are_not_written():
