@@ -10,10 +10,11 @@ ScoredBy = Literal["model", "fallback"]
 
 
 class Ring(msgspec.Struct, frozen=True, kw_only=True):
-    """The fraud ring that a transaction touches."""
+    """The fraud ring that a transaction touches, and in ``evidence`` the words for what they share."""
 
     ring_id: str
     ring_score: float
+    evidence: str = ""  # decisions of before it was kept have none
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

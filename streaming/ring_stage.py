@@ -55,4 +55,4 @@ class RingStage:
 
 def carried(touch: Touch | None) -> tuple[Ring | None, tuple[str, ...]]:
     """Return the ring and the reason codes that a decision carries for what its payment touches."""
-    return (touch.ring, (touch.reason.code,)) if touch else (None, ())
+    return (touch.ring, (touch.code,)) if touch else (None, ())

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from features.transaction import Transaction
 from models.decision import Ring
-from models.reasons import Reason
 from models.rings.communities_links import COLUMNS, Kind
 from models.rings.communities_snapshot import RingSnapshot
 from models.rings.communities_types import FraudRing
@@ -81,19 +80,18 @@ def _shared_of(ring: FraudRing) -> dict[tuple[Kind, str], _Shared]:
 def _through(shared: _Shared, card_id: str) -> Touch:
     others, confirmed = shared.cards - {card_id}, shared.with_fraud - {card_id}
     text = f"{_WORDS[shared.kind]} shared with {_cards(len(others))}, {len(confirmed)} with confirmed fraud"
-    return _touch_of(shared.ring, f"RING_{shared.kind.upper()}", text, len(others))
+    return _touch_of(shared.ring, f"RING_{shared.kind.upper()}", text)
 
 
 def _as_member(ring: FraudRing, card_id: str) -> Touch:
     others = ring.card_ids() - {card_id}
     confirmed = sum(m.type == "card" and m.id != card_id and m.frauds > 0 for m in ring.members)
     text = f"card in a ring with {_cards(len(others))}, {confirmed} with confirmed fraud"
-    return _touch_of(ring, "RING_CARD", text, len(others))
+    return _touch_of(ring, "RING_CARD", text)
 
 
-def _touch_of(ring: FraudRing, code: str, text: str, others: int) -> Touch:
-    reason = Reason(code, text, attribution=0.0, value=float(others))
-    return Touch(Ring(ring_id=ring.ring_id, ring_score=ring.score), reason)
+def _touch_of(ring: FraudRing, code: str, evidence: str) -> Touch:
+    return Touch(Ring(ring_id=ring.ring_id, ring_score=ring.score, evidence=evidence), code)
 
 
 def _cards(count: int) -> str:

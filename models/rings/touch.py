@@ -7,15 +7,14 @@ from typing import Protocol
 
 from features.transaction import Transaction
 from models.decision import Ring
-from models.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A ring that a payment touches: what the decision carries, and its reason in words."""
+    """A ring that a payment touches, and the reason code that its decision carries."""
 
     ring: Ring
-    reason: Reason
+    code: str
 
 
 class RingLookup(Protocol):

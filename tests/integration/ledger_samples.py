@@ -39,7 +39,7 @@ def decided(
         decision="decline" if number % 5 == 0 else "approve",
         score=0.1 + number / 1e7,
         reason_codes=("amount_high",),
-        ring=Ring(ring_id="ring-1", ring_score=1 / 3) if number % 7 == 0 else None,
+        ring=Ring(ring_id="ring-1", ring_score=1 / 3, evidence="device shared") if number % 7 == 0 else None,
         model_version="model-1",
         policy_version="policy-1",
         features=dict(zip(NAMES, (0.5, 3.0, None), strict=True)) if features is None else features,

@@ -11,14 +11,13 @@ from features.errors import StoreUnavailable
 from features.events import TransactionEvent
 from features.stores.memory import MemoryStore
 from models.decision import Ring
-from models.reasons import Reason
 from models.rings.touch import Touch
 from streaming.ring_stage import RingStage
 from streaming.scoring import Scoring
 from tests.fakes import FakeBundle, fake_payment, fake_policy
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-RING = Ring(ring_id="ring-1", ring_score=0.8)
+RING = Ring(ring_id="ring-1", ring_score=0.8, evidence="device shared with 7 other cards")
 payment = partial(fake_payment, begin=NOW, amount=10.0, merchant_id="shop")
 
 
@@ -31,8 +30,7 @@ class Rings:
     def touch(self, transactions):
         self.asked += 1
         self._reply()
-        touch = Touch(RING, Reason("RING_DEVICE", "device shared with 7 other cards", attribution=0.0, value=7.0))
-        return [touch if transaction.device_id == "bad" else None for transaction in transactions]
+        return [Touch(RING, "RING_DEVICE") if transaction.device_id == "bad" else None for transaction in transactions]
 
     def is_stale(self, now):
         return now - self._at > timedelta(days=2)

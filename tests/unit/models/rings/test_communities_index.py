@@ -30,8 +30,8 @@ def index(rings):
 
 def test_a_new_card_on_a_rings_device_is_told_with_the_evidence(index, rings):
     [touch] = index.touch([transaction(card_id="new", device_id="dev")])
-    assert touch.reason.code == "RING_DEVICE"
-    assert touch.reason.text == "device shared with 5 other cards, 3 with confirmed fraud"
+    assert touch.code == "RING_DEVICE"
+    assert touch.ring.evidence == "device shared with 5 other cards, 3 with confirmed fraud"
     ring = next(ring for ring in rings if "a" in ring.card_ids())
     assert (touch.ring.ring_id, touch.ring.ring_score) == (ring.ring_id, ring.score)
 
@@ -50,7 +50,7 @@ def test_a_new_card_on_a_rings_device_is_told_with_the_evidence(index, rings):
 )
 def test_each_way_into_a_ring_has_its_words(index, fields, code, text):
     [touch] = index.touch([transaction(**fields)])
-    assert (touch.reason.code, touch.reason.text) == (code, text)
+    assert (touch.code, touch.ring.evidence) == (code, text)
 
 
 def test_the_ring_with_the_highest_score_is_named(index, rings):
