@@ -58,8 +58,12 @@ def score(
 
     Prints one decision a line; a line that cannot be scored prints its error instead, and the exit status is 1.
     """
-    scoring = _root(state).scoring()
+    from services.ring_watch import RingWatch  # noqa: PLC0415 imports pandas
+
+    root = _root(state)
+    scoring = root.scoring()
     scoring.warm_up()
+    RingWatch(root.state, scoring.rings).look()
     refused = 0
     for number, line in _lines(sys.stdin.buffer):
         try:
