@@ -144,7 +144,10 @@ class World:
 
 
 class Load:
-    """Sends ``at_once`` payments up to 20 times a second, so that ``backlog`` wait, until there are ``most``."""
+    """Sends ``at_once`` payments up to 20 times a second, so that ``backlog`` wait; beyond ``most``, one at a time.
+
+    It never runs dry: however fast the machine, whoever waits for the next decision gets one.
+    """
 
     def __init__(self, world: World, most: int = 20_000, backlog: int = BACKLOG, at_once: int = 50) -> None:
         self._world, self._most, self._backlog, self._at_once = world, most, backlog, at_once
@@ -163,9 +166,9 @@ class Load:
         world = self._world
         while not self._stop.wait(0.05):
             with suppress(LedgerUnavailable):
-                waiting = len(world.stream.payments) - world.decided()
-                if waiting < self._backlog and len(world.stream.payments) < self._most:
-                    world.send(world.stream.take(self._at_once))
+                sent = len(world.stream.payments)
+                if sent - world.decided() < self._backlog:
+                    world.send(world.stream.take(self._at_once if sent < self._most else 1))
 
 
 class Offsets:
