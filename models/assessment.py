@@ -83,6 +83,7 @@ def assess(
     ``rows`` are ascending positions, with both classes among their labels; rows before them tell since when a
     card has been known. ``campaigns`` is as for `models.campaigns.recall_by_campaign`.
     """
+    features = bundle.whole(features)
     window, matrix = table.iloc[rows], features[rows]
     found = outcomes(bundle, window, matrix, policy)
     labelled = window.iloc[found.rows]

@@ -23,6 +23,8 @@ from models.companions import COMPANION_FILES, NO_COMPANIONS, Companions, are_co
 from models.fallback import Fallback
 from models.lightgbm_scorer import LightGBMScorer
 from models.manifest import RECOVER, Manifest
+from models.rings.column import RING_SCORE, with_ring_score
+from models.rings.scorer import ServedNetwork
 from models.scorer import Matrix, Vector
 from models.xgboost_scorer import XGBoostScorer
 
@@ -47,12 +49,17 @@ class Probes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A checked model, ready to serve. Matrices have shape (n, f), float32, columns in ``feature_names`` order."""
+    """A checked model, ready to serve. Matrices have shape (n, f), float32, columns in ``feature_names`` order.
+
+    ``network`` gives the ring score to a bundle that takes it; None in others, and where nobody serves the bundle.
+    Matrices without the ring score, as a replay gives them, are taken too: it counts as missing.
+    """
 
     model: CalibratedModel
     manifest: Manifest
     probes: Probes
     companions: Companions = NO_COMPANIONS
+    network: ServedNetwork | None = None
 
     @property
     def anomaly(self) -> Anomaly | None:
@@ -74,17 +81,22 @@ class Bundle:
         """Names and order of the columns."""
         return self.manifest.feature_names
 
+    @property
+    def ring_model(self) -> str | None:
+        """Version of the ring model whose score the bundle takes; None in a bundle without."""
+        return self.manifest.ring_model or None
+
     def log_odds(self, features: Matrix) -> Vector:
         """Calibrated log-odds of fraud, shape (n,), float64."""
-        return self.model.log_odds(features)
+        return self.model.log_odds(self.whole(features))
 
     def score(self, features: Matrix) -> Vector:
         """Calibrated probability of fraud, shape (n,), float64."""
-        return self.model.score(features)
+        return self.model.score(self.whole(features))
 
     def explain(self, features: Matrix) -> Explanation:
         """TreeSHAP attributions that add up to the served log-odds."""
-        return self.model.explain(features)
+        return self.model.explain(self.whole(features))
 
     def smoke_test(self) -> None:
         """Score the probes; raise `BundleError` unless they come out as when the bundle was written."""
@@ -104,16 +116,29 @@ class Bundle:
                 remedy=f"It was written with {self.manifest.libraries}; install those, or train again.",
             )
 
+    def whole(self, features: Matrix) -> Matrix:
+        """Return features (n, f), a missing ring score added where the bundle takes one and none is there."""
+        if self.ring_model is None or features.shape[-1] != len(self.feature_names) - 1:
+            return features
+        return with_column(features, None)
+
+
+def with_column(features: Matrix, column: Matrix | Vector | None) -> Matrix:
+    """Return features (n, f) with one more ``column`` (n,), missing where there is none, as (n, f + 1) float32."""
+    given = np.full(len(features), np.nan) if column is None else column
+    return np.column_stack((features, given)).astype(np.float32, copy=False)
+
 
 def load_bundle(directory: Path, *, expect_features: Sequence[str] | None) -> Bundle:
     """Read and check a bundle.
 
-    ``expect_features`` are the names, in order, of the columns it will be given; None skips that check (to look at a
-    bundle, not to serve it). Raises `BundleError` that says which file is wrong and how to recover.
+    ``expect_features`` are the names, in order, of the catalogue's columns that it will be given; None skips that check
+    (to look at a bundle, not to serve it). Raises `BundleError` that says which file is wrong and how to recover.
     """
     content = manifest.decode(_read(directory, manifest.FILE_NAME, manifest.MAX_BYTES), _at(directory))
     if expect_features is not None:
-        _check_features(content.feature_names, tuple(expect_features), directory)
+        expected = tuple(name for name in expect_features if name != RING_SCORE)
+        _check_features(content.feature_names, with_ring_score(expected) if content.ring_model else expected, directory)
         _check_computation(content.feature_digests or {}, directory)
     if content.family not in MODEL_FILES:
         raise BundleError(f"{_at(directory)} names the unknown model family {content.family!r}.", remedy=RECOVER)

@@ -25,7 +25,10 @@ from models.scorer import Matrix
 
 @dataclass(frozen=True, slots=True)
 class BundleParts:
-    """What training hands over to be bundled; ``probes`` are a few typical rows of shape (n, f)."""
+    """What training hands over to be bundled; ``probes`` are a few typical rows of shape (n, f).
+
+    With a ``ring_model`` (its version) the last feature is the ring score.
+    """
 
     model: CalibratedModel
     feature_names: tuple[str, ...]
@@ -33,13 +36,22 @@ class BundleParts:
     metrics: dict[str, dict[str, float]]
     probes: Matrix
     companions: Companions = NO_COMPANIONS
+    ring_model: str | None = None
 
 
 def parts_of(bundle: Bundle) -> BundleParts:
     """Return what a bundle was made of, to make another one from it."""
     content = bundle.manifest
     probes = np.array(bundle.probes.features, dtype=np.float32)  # null becomes NaN
-    return BundleParts(bundle.model, content.feature_names, content.data, content.metrics, probes, bundle.companions)
+    return BundleParts(
+        bundle.model,
+        content.feature_names,
+        content.data,
+        content.metrics,
+        probes,
+        bundle.companions,
+        bundle.ring_model,
+    )
 
 
 def save_bundle(directory: Path, parts: BundleParts, *, created_at: datetime) -> Bundle:
@@ -87,6 +99,7 @@ def _manifest(parts: BundleParts, files: dict[str, str], created_at: datetime) -
             libraries={module.__name__: module.__version__ for module in (lightgbm, xgboost, np, sklearn)},
             files=files,
             feature_digests=digests_of(parts.feature_names),
+            ring_model=parts.ring_model or msgspec.UNSET,
         )
     )
 

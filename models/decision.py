@@ -24,7 +24,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     ``stage_ms`` the latency ledger in milliseconds per stage; ``degraded`` names stages that fell back; ``flags`` says
     what the features went without: ``cold:<entity>``, ``missing:<field>``, ``unusable:<entity>``. ``scored_by`` says
     which part of the bundle gave the score: its model, or its fallback where no history could be read. ``anomaly`` is
-    the share of recent genuine payments that are less unusual; null where that could not be told.
+    the share of recent genuine payments that are less unusual; null where that could not be told. ``ring_score`` is the
+    probability of fraud by the ring network alone, as the model took it: null where the model takes none, or where it
+    could not be told; that of ``ring`` is another, the community's.
     """
 
     transaction_id: str
@@ -40,5 +42,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
     scored_by: ScoredBy = "model"
     anomaly: float | None = None
+    ring_score: float | None = None
     event_time: datetime
     decided_at: datetime

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from features.catalogue import FEATURES
 from features.feature import SPOKEN_ENTITY
 from models.calibrated_model import Explanation
+from models.rings.column import MEANING, RING_SCORE
 from models.scorer import Matrix
 
 Direction = Literal["higher raises the score", "higher lowers the score", "depends on the rest", "a code, no order"]
@@ -61,6 +62,8 @@ def importances(model: Explainer, features: Matrix, names: Sequence[str], top: i
 def _meaning(name: str) -> str:
     """Return the catalogue's line, with the entity that it speaks of."""
     feature = _BY_NAME.get(name)
+    if name == RING_SCORE:
+        return MEANING
     if feature is None:
         return name.replace("_", " ")
     if feature.entity == "request" or SPOKEN_ENTITY[feature.entity] in feature.meaning:

@@ -36,6 +36,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """``manifest.json``. ``metrics`` are by window, then by name; ``files`` maps file name to sha-256 hex.
 
     ``feature_digests`` say how each feature was computed (`features.fingerprint`); older bundles lack them.
+    ``ring_model`` is the version, a content hash, of the ring model whose score is the last feature, where it is one.
     """
 
     format: int
@@ -50,6 +51,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     files: dict[str, str]
     checksum: str = ""
     feature_digests: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    ring_model: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def sealed(manifest: Manifest) -> Manifest:
@@ -93,6 +95,8 @@ def _version(manifest: Manifest) -> str:
     }
     if manifest.feature_digests:
         served["feature_digests"] = manifest.feature_digests
+    if manifest.ring_model:
+        served["ring_model"] = manifest.ring_model
     digest = hashlib.sha256(msgspec.json.encode(served, order="sorted")).hexdigest()
     return f"{manifest.family}-{digest[:12]}"
 

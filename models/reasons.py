@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from features.catalogue import FEATURES
+from models.rings.column import REASON, RING_SCORE
 
 HISTORY_MISSING = "HISTORY_MISSING"  # the reason code of a payment that is reviewed only because a stage was missing
-_TEXTS = {feature.name: feature.reason for feature in FEATURES}
+_TEXTS = {feature.name: feature.reason for feature in FEATURES} | {RING_SCORE: REASON}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 A policy belongs to a version, for its thresholds are scores of that model: both change places together.
 """
 
+import dataclasses
 import re
 import secrets
 import shutil
@@ -16,6 +17,7 @@ from features.errors import BundleError, ConfigurationError, StateError
 from models.bundle import Bundle, load_bundle
 from models.bundle_writer import BundleParts, save_bundle
 from models.policy import Policy, load_policy, save_policy
+from models.rings.scorer import HeadScorer, ServedNetwork
 from services.registry import Alias, Registry, change_registry, locked, read_registry
 from services.state_directory import StateDirectory
 
@@ -66,7 +68,10 @@ def served(state: StateDirectory, version: str | None = None) -> Served:
 
 
 def bundle_of(state: StateDirectory, version: str) -> Bundle:
-    """Load one bundle by version; raises `BundleError` for one that is damaged, or that is another version's."""
+    """Load one bundle by version, and the ring network it takes a score from, if any.
+
+    Raises `BundleError` for one that is damaged, or that is another version's.
+    """
     directory = bundle_directory(state, version)
     bundle = load_bundle(directory, expect_features=NAMES)
     if bundle.version != version:
@@ -74,7 +79,21 @@ def bundle_of(state: StateDirectory, version: str) -> Bundle:
             f"{directory} holds the bundle {bundle.version}.",
             remedy="A bundle's directory has its version for a name: put each back into its own.",
         )
-    return bundle
+    return bundle if bundle.ring_model is None else dataclasses.replace(bundle, network=_network(state, bundle))
+
+
+def _network(state: StateDirectory, bundle: Bundle) -> ServedNetwork:
+    from models.rings.bundle import load_ring_bundle  # noqa: PLC0415 imports pandas
+
+    wanted = str(bundle.ring_model)
+    found = load_ring_bundle(state.ring_models / Path(wanted).name)
+    if found.version != wanted or not found.passed:
+        raise BundleError(
+            f"{bundle.version} needs the ring model {wanted}; {state.ring_models / wanted} holds {found.version}"
+            f"{'' if found.passed else ', which has not passed the gate'}.",
+            remedy="Restore the directory of ring models from a backup, or train again.",
+        )
+    return ServedNetwork(found.version, HeadScorer(found.head, NAMES))
 
 
 def policy_of(state: StateDirectory, version: str) -> Policy:

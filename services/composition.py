@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from features.embeddings import EmbeddingStore
 from features.engine import FeatureEngine
 from features.errors import ConfigurationError
 from services.auth import given_token, load_or_create_token
@@ -12,6 +13,7 @@ from services.state_directory import StateDirectory
 from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, TRANSACTIONS, Broker, Cluster
 from streaming.brokers.clients import connect
 from streaming.ledgers.sql import SqlLedger, open_ledger
+from streaming.network_stage import NetworkStage
 from streaming.scoring import Scoring
 
 if TYPE_CHECKING:
@@ -33,6 +35,12 @@ class Root:
         from features.stores.feast_store import open_feast  # noqa: PLC0415
 
         return open_feast(self.state.feature_store, redis_url=redis_url(self.settings))
+
+    def embeddings(self) -> EmbeddingStore:
+        """Open the embeddings of rings on Redis where a URL is set, on SQLite in the state directory otherwise."""
+        from features.stores.embeddings import open_embeddings  # noqa: PLC0415 imports Feast
+
+        return open_embeddings(self.state.embeddings, redis_url=redis_url(self.settings))
 
     def ledger(self) -> SqlLedger:
         """Open the ledger and bring its schema up to date."""
@@ -74,4 +82,5 @@ class Root:
         """Load the champion and its policy over the feature store."""
         bundle, rules = served(self.state)
         timeout_s = self.settings.store_timeout_ms / 1000
-        return Scoring(FeatureEngine(), self.feature_store(), bundle, rules, store_timeout_s=timeout_s)
+        network = NetworkStage(self.embeddings)
+        return Scoring(FeatureEngine(), self.feature_store(), bundle, rules, network=network, store_timeout_s=timeout_s)

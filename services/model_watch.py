@@ -89,6 +89,8 @@ class ModelWatch:
             found = served(self._state, version)
             found.bundle.smoke_test()
             _warm_up(found.bundle)
+            if found.bundle.network is not None:
+                self._scoring.network.warm_up(found.bundle.network)
         except Exception as error:  # whatever a library makes of a bad model: it must not be served
             self._refuse(version, error)
             return

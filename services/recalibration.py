@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 import msgspec
 import pandas as pd
 
+from features.errors import ConfigurationError
 from features.replay import replay
 from models.bundle import Bundle
 from models.bundle_writer import parts_of
@@ -62,9 +63,15 @@ def recalibrate(
     Rows from ``since`` on (UTC) are used; by default those after the data that the champion was built from. Earlier
     rows only give the features their history. ``until`` is the moment of re-calibrating, by default the last event:
     what came to light later has no part in it, and can judge the outcome. Nothing is installed unless the later half of
-    the frauds, held out, says that it helps; the policy stays. Raises `DataError` for too few frauds.
+    the frauds, held out, says that it helps; the policy stays. Raises `DataError` for too few frauds,
+    `ConfigurationError` for a champion that takes the ring score.
     """
     old = champion(state)
+    if old.ring_model is not None:
+        raise ConfigurationError(
+            f"{old.version} takes the ring score, which a history alone does not give: it cannot be re-calibrated.",
+            remedy="Train again with `ringfence train --rings`.",
+        )
     table = table if until is None else before(table, until)
     first = pd.Timestamp(old.manifest.data.end) if since is None else since
     rows = mature_rows(table, first)

@@ -51,7 +51,7 @@ def report_training(
     assessment: Assessment = assess(
         trained.bundle,
         table,
-        trained.history.features,
+        trained.features,
         window.rows,
         trained.policy,
         unseen=split.test is not None,

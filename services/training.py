@@ -8,12 +8,13 @@ import pandas as pd
 from features.catalogue import NAMES
 from features.errors import DataError
 from features.replay import Replay, replay
-from models.bundle import Bundle
+from models.bundle import Bundle, with_column
 from models.bundle_writer import BundleParts
 from models.companion_fitting import fallback_report, fit_companions
 from models.fitting import Sample
 from models.policy import Costs, Policy
 from models.policy_choice import choose_policy, with_anomaly_review
+from models.rings.column import RingColumn, with_ring_score
 from models.scorer import Matrix
 from models.search_report import Bounds
 from models.splits import Rows
@@ -26,15 +27,22 @@ from streaming.scoring import utc_now
 Progress = Callable[[int, int], None]
 
 
+AskNetwork = Callable[[pd.DataFrame, Matrix], RingColumn | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model that is installed, as champion or challenger, and the history that it was trained on, folded."""
+    """A model that is installed, as champion or challenger, and the history that it was trained on, folded.
+
+    ``features`` (n, f) are the columns that the model takes: the catalogue's and, where it takes one, the ring score.
+    """
 
     bundle: Bundle
     alias: Alias
     policy: Policy
     result: TrainResult
     history: Replay
+    features: Matrix
 
 
 def before(table: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
@@ -58,19 +66,24 @@ def train_and_install(
     fold_progress: Progress | None = None,
     train_progress: Callable[[str, float], None] | None = None,
     before_install: Callable[[Replay], None] | None = None,
+    ask_network: AskNetwork | None = None,
 ) -> Trained:
     """Fold a history, train on what was known at ``as_of``, choose the policy and install both.
 
     ``bounds`` say how long to search for parameters; not at all unless told so. ``before_install`` is called with the
-    folded history once the model is made.
+    folded history once the model is made. ``ask_network`` is given the history and its features and returns the ring
+    scores that the trees may use, None where the network has not earned its place.
     """
     folded = replay(history, progress=fold_progress)
-    result = train(
-        history, folded.features, names=NAMES, as_of=as_of, seed=seed, bounds=bounds, progress=train_progress
-    )
-    parts = _with_companions(result, history, folded.features, seed)
+    column = ask_network(history, folded.features) if ask_network else None
+    features = with_column(folded.features, column.scores) if column else folded.features
+    names = with_ring_score(NAMES) if column else NAMES
+    result = train(history, features, names=names, as_of=as_of, seed=seed, bounds=bounds, progress=train_progress)
+    parts = _with_companions(result, history, features, seed)
+    if column:
+        parts = replace(parts, ring_model=column.model)
     rows = result.split.calibration.rows
-    window, amounts = sample_of(history, folded.features, result.weights, rows), history["amount"].iloc[rows].to_numpy()
+    window, amounts = sample_of(history, features, result.weights, rows), history["amount"].iloc[rows].to_numpy()
     scores = result.model.score(window.features)
     policy = choose_policy(scores, amounts, window.is_fraud, Costs(), window.weights)
     if parts.companions.anomaly is not None:
@@ -79,18 +92,18 @@ def train_and_install(
     if before_install is not None:
         before_install(folded)
     bundle, alias = install(state, parts, policy, utc_now())
-    return Trained(bundle, alias, policy_of(state, bundle.version), result, folded)
+    return Trained(bundle, alias, policy_of(state, bundle.version), result, folded, features)
 
 
 def _with_companions(result: TrainResult, history: pd.DataFrame, features: Matrix, seed: int) -> BundleParts:
     """Return what training hands over, with the companions and what the fallback is worth on the newest window."""
-    split = result.split
+    split, names = result.split, result.parts.feature_names
 
     def sample(rows: Rows) -> Sample:
         return sample_of(history, features, result.weights, rows)
 
-    companions = fit_companions(result.model, sample(split.fitted), sample(split.calibration.rows), NAMES, seed=seed)
+    companions = fit_companions(result.model, sample(split.fitted), sample(split.calibration.rows), names, seed=seed)
     found = dict(result.parts.metrics)
     if companions.fallback is not None and split.test is not None:
-        found["fallback"] = fallback_report(result.model, companions.fallback, sample(split.test.rows), NAMES)
+        found["fallback"] = fallback_report(result.model, companions.fallback, sample(split.test.rows), names)
     return replace(result.parts, companions=companions, metrics=found)

@@ -15,13 +15,14 @@ from models.anomaly import UNLIKE_TRAINING
 from models.bundle import Bundle
 from models.decision import Decision
 from models.reasons import Reason, reason_codes
+from models.rings.column import MEANING, RING_SCORE
 from streaming.direct import AFTER_EVERYTHING
 from streaming.ledger import Ledger
 from streaming.scoring import Scoring
 
 log = structlog.get_logger(__name__)
 SCORE_TOLERANCE = 1e-6
-_MEANINGS = {feature.name: feature.meaning for feature in FEATURES}
+_MEANINGS = {feature.name: feature.meaning for feature in FEATURES} | {RING_SCORE: MEANING}
 
 
 @dataclass(frozen=True, slots=True)

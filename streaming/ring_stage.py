@@ -1,16 +1,13 @@
 """Asks which rings payments touch, within its share of the reply's budget."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-
-import structlog
 
 from features.transaction import Transaction
 from models.decision import Ring
 from models.rings.touch import RingLookup, Touch
+from streaming.bounded_call import BoundedCall
 
-log = structlog.get_logger(__name__)
 RINGS_STAGE = "rings"
 TIMEOUT_S = 0.01  # of the 100 ms; a snapshot in memory takes microseconds a payment
 
@@ -24,9 +21,7 @@ class RingStage:
 
     def __init__(self, rings: RingLookup | None = None, timeout_s: float = TIMEOUT_S) -> None:
         self._rings = rings
-        self._timeout_s = timeout_s
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rings")
-        self._late: Future[list[Touch | None]] | None = None
+        self._call = BoundedCall("rings", timeout_s)
 
     def use(self, rings: RingLookup) -> None:
         """Ask these from the next micro-batch on; safe in any thread."""
@@ -37,20 +32,11 @@ class RingStage:
         rings = self._rings
         if rings is None:
             return [None] * len(transactions)
-        if rings.is_stale(now) or not (self._late is None or self._late.done()):
-            return None
-        call = self._thread.submit(rings.touch, transactions)
-        try:
-            return call.result(self._timeout_s)
-        except TimeoutError:
-            self._late = call
-        except Exception:  # whatever a lookup meets must not hold up a payment
-            log.exception("rings cannot be told")
-        return None
+        return None if rings.is_stale(now) else self._call.ask(rings.touch, transactions)
 
     def close(self) -> None:
         """End the thread after the question in hand."""
-        self._thread.shutdown(wait=True)
+        self._call.close()
 
 
 def carried(touch: Touch | None) -> tuple[Ring | None, tuple[str, ...]]:

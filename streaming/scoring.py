@@ -19,12 +19,15 @@ from features.errors import StoreUnavailable
 from features.events import Event, TransactionEvent
 from features.flags import UNUSABLE, recorded_flags
 from features.store import FeatureStore, Found
-from models.bundle import Bundle
+from features.transaction import Transaction
+from models.bundle import Bundle, with_column
 from models.decision import Decision, Verdict
 from models.fallback import Fallback
 from models.policy import Policy
 from models.reasons import HISTORY_MISSING, reason_codes
+from models.rings.column import RING_SCORE
 from streaming.bounded_store import BoundedStore
+from streaming.network_stage import NETWORK_STAGE, NetworkStage
 from streaming.replacing import replace_states
 from streaming.ring_stage import RINGS_STAGE, RingStage, carried
 from streaming.unusable_states import UnusableStates
@@ -65,10 +68,12 @@ class Scoring:
         policy: Policy,
         *,
         rings: RingStage | None = None,
+        network: NetworkStage | None = None,
         store_timeout_s: float = STORE_TIMEOUT_S,
         clock: Clock = utc_now,
     ) -> None:
         self.rings = rings or RingStage()
+        self.network = network or NetworkStage()
         self._engine = engine
         self._store = BoundedStore(store, store_timeout_s)
         self._serving = bundle, policy  # one reference, so that both change at once
@@ -96,6 +101,8 @@ class Scoring:
         """Compile the fold, open the store and score once, so that the first transaction pays for none of it."""
         self._engine.warm_up()
         self._store.patient.warm_up()
+        if self.bundle.network is not None:
+            self.network.warm_up(self.bundle.network)
         self.bundle.smoke_test()
 
     def decide(
@@ -121,13 +128,16 @@ class Scoring:
             return Scored([], states or {}, fold.states if states is not None else None, fold.unusable)
         fallback = bundle.fallback if states is None else None
         scorer = fallback or bundle
-        scores = scorer.score(fold.features)
+        features, networked = self._with_ring_score(bundle, transactions, fold.features, states is not None)
+        if bundle.network is not None:
+            watch.lap(NETWORK_STAGE)
+        scores = scorer.score(features)
         flags = [recorded_flags(found, states is not None) for found in fold.flags]
         degraded = [
             (FEATURES_STAGE,) if states is None or any(flag.startswith(UNUSABLE) for flag in found) else ()
             for found in flags
         ]
-        anomalies = _anomalies(bundle, fold.features, degraded)
+        anomalies = _anomalies(bundle, features, degraded)
         watch.lap("model")
         verdicts: list[Verdict] = [
             policy.decide(score, transaction.amount, missing, anomaly)
@@ -143,13 +153,14 @@ class Scoring:
                     unusual.add(row)
                 elif degraded[row] and policy.decide(score, amount) == "approve":
                     unseen.add(row)
-        reasons = self._reasons(bundle, scorer, fold.features, verdicts, unusual, unseen)
+        reasons = self._reasons(bundle, scorer, features, verdicts, unusual, unseen)
         watch.lap("policy")
         touches = self.rings.touch(transactions, self._clock())
         watch.lap(RINGS_STAGE)
-        without_rings = (RINGS_STAGE,) if touches is None else ()  # the verdict does not depend on them
+        # No reason to review: trees know a missing ring score, and the verdict does not depend on the rest.
+        without_rings = (RINGS_STAGE,) if touches is None or not networked else ()
         carrying = [carried(touch) for touch in touches or [None] * len(transactions)]
-        named = named_features(self._engine.names, fold.features)
+        named = named_features(bundle.feature_names, features)
         decided_at, policy_version = self._clock(), policy.version
         decisions = [
             Decision(
@@ -166,6 +177,7 @@ class Scoring:
                 flags=flags[row],
                 scored_by="fallback" if fallback else "model",
                 anomaly=anomalies[row],
+                ring_score=named[row].get(RING_SCORE),
                 event_time=transaction.event_time,
                 decided_at=decided_at,
             )
@@ -198,12 +210,27 @@ class Scoring:
         """Close the feature store and what asks for rings."""
         self._store.close()
         self.rings.close()
+        self.network.close()
 
     def _read(self, events: Sequence[Event]) -> Found | None:
         try:
             return self._store.read(self._engine.keys(events))
         except StoreUnavailable:
             return None
+
+    def _with_ring_score(
+        self, bundle: Bundle, transactions: Sequence[Transaction], features: NDArray[np.float32], has_history: bool
+    ) -> tuple[NDArray[np.float32], bool]:
+        """Return the columns that ``bundle`` takes, and whether the ring score is there if it is one of them.
+
+        Without history the network is not asked: it would judge by defaults.
+        """
+        if RING_SCORE not in bundle.feature_names:
+            return features, True
+        found = None
+        if has_history and bundle.network is not None:
+            found = self.network.score(bundle.network, transactions, features, self._clock())
+        return with_column(features, found), found is not None
 
     def _reasons(
         self,
@@ -224,7 +251,7 @@ class Scoring:
         if flagged:
             attributions = scorer.explain(features[flagged]).attributions
             for row, attribution in zip(flagged, attributions, strict=True):
-                found = reason_codes(attribution, features[row], self._engine.names)
+                found = reason_codes(attribution, features[row], bundle.feature_names)
                 reasons[row] = tuple(reason.code for reason in found)
         if bundle.anomaly is not None:
             for row in unusual:

@@ -20,9 +20,10 @@ class FakeBundle:
     Sums are exact (`math.fsum`), so a row scores the same alone and in a batch, and any change of any feature shows.
     """
 
-    def __init__(self, version="fake-1", names=NAMES, anomaly=None, fallback=None):
+    def __init__(self, version="fake-1", names=NAMES, anomaly=None, fallback=None, network=None):
         self.anomaly = anomaly
         self.fallback = fallback
+        self.network = network
         self.version = version
         self.feature_names = tuple(names)
         self.smoke_tests = 0

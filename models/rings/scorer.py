@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -50,6 +51,14 @@ class HeadScorer:
                         embedded[row, code] = embedding.vector
                         known[row, code] = True
         return probability(self._head.log_odds(embedded, known, present, features[:, self._columns]))
+
+
+@dataclass(frozen=True, slots=True)
+class ServedNetwork:
+    """What a model bundle needs of its ring model: the head, and the ``version`` that its embeddings are from."""
+
+    version: str
+    scorer: RingScorer
 
 
 def entity_key(transaction: Transaction, node_type: NodeType) -> str | None:

@@ -8,12 +8,12 @@ import pandas as pd
 import typer
 
 from features.errors import ConfigurationError
-from features.stores.embeddings import open_embeddings
 from models.rings.payments import REFRESH_HOURS
 from services.cli.evaluate import read_campaigns
 from services.cli.options import DATA, JSON, MAPPING, SEED, STATE
 from services.cli.output import print_json, print_table, steps
 from services.cli.table import read, simulated
+from services.composition import Root
 from services.extras import need_gnn
 from services.settings import Settings
 from services.state_directory import open_state
@@ -162,7 +162,8 @@ def embed(
         datetime | None, typer.Option("--since", help="Compute only what changed since the run as of this time (UTC).")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option("--model", help="Directory of a ring model, instead of the served one.")
+        Path | None,
+        typer.Option("--model", help="Directory of a ring model, other than the champion's or the one let in last."),
     ] = None,
     device: DEVICE = "auto",
     state: STATE = None,
@@ -172,11 +173,11 @@ def embed(
     need_gnn()
     from models.rings.bundle import load_ring_bundle  # noqa: PLC0415
     from models.rings.training import choose_device  # noqa: PLC0415 the extra `gnn` only
-    from services.ring_network import embed_rings, served_ring_model  # noqa: PLC0415
+    from services.ring_embedding import embed_rings, needed_ring_model  # noqa: PLC0415
 
     used, settings = choose_device(device), Settings()
     directory = open_state(state or settings.state)
-    bundle = load_ring_bundle(model) if model else served_ring_model(directory)
+    bundle = load_ring_bundle(model) if model else needed_ring_model(directory)
     if bundle is None:
         raise ConfigurationError(
             f"No ring model is served in {directory.path}.",
@@ -186,8 +187,7 @@ def embed(
     as_of = pd.Timestamp(at, tz="UTC") if at else table["event_time"].iloc[-1] + pd.Timedelta(1, "us")
     if since is not None and pd.Timestamp(since, tz="UTC") >= as_of:
         raise typer.BadParameter("it must be earlier than --at", param_hint="--since")
-    url = settings.redis_url
-    store = open_embeddings(directory.embeddings, redis_url=url.get_secret_value() if url else None)
+    store = Root(settings, directory).embeddings()
     try:
         with steps() as bars:
             result: dict[str, Any] = embed_rings(

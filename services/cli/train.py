@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from models.families import compare_families
 from models.search_report import Bounds
 from services.cli import gate
+from services.cli.network_question import NetworkQuestion
 from services.cli.options import DATA, JSON, MAPPING, SEED, STATE, utc
 from services.cli.output import print_json, print_table, steps
 from services.cli.table import read
@@ -44,6 +46,15 @@ def train(
     promote: Annotated[
         bool, typer.Option("--promote", help="Ask the gate right away, on what lies after the training data.")
     ] = False,
+    rings: Annotated[
+        bool,
+        typer.Option("--rings", help="Let the trees use the ring network's score, if it gains on plain aggregates."),
+    ] = False,
+    campaigns: Annotated[
+        Path | None,
+        typer.Option("--campaigns", help="With --rings: file of transaction_id and campaign, which tells rings apart."),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="With --rings: auto, cpu or cuda.")] = "auto",
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record the run in MLflow.")] = True,
     state: STATE = None,
     as_json: JSON = False,
@@ -56,6 +67,7 @@ def train(
     directory = open_state(state or settings.state)
     bounds = Bounds(trials if trials is not None else TRIALS if has_train() else 0, search_minutes)
     table = read(data, mapping)
+    network = NetworkQuestion(directory, campaigns, utc(split), seed, device) if rings else None
     with steps() as bars:
         fold, fit, others = map(bars.step, ("computing features", "training", "comparing families"))
         trained = train_and_install(
@@ -66,12 +78,12 @@ def train(
             bounds=bounds,
             fold_progress=fold,
             train_progress=lambda _stage, share: fit(int(share * 100), 100),
+            ask_network=(lambda history, features: network.ask(history, features, bars.step)) if network else None,
         )
-        features = trained.history.features
         families = (
             compare_families(
                 table,
-                features,
+                trained.features,
                 trained.result,
                 seed=seed,
                 progress=lambda _stage, share: others(int(share * 100), 100),
@@ -81,13 +93,15 @@ def train(
         )
     report = None
     if promote and trained.alias == "challenger":
-        report = gate.ask(directory, trained.bundle.version, table, data, features=features)
+        report = gate.ask(directory, trained.bundle.version, table, data, features=trained.history.features)
         if report.passed:
             promote_model(directory, report, reason="trained and passed the gate")
     result = installed(directory, trained)
+    if network:
+        result["rings"] = network.told()
     if report and report.passed:
         result["alias"] = "champion"
-    command = command_line(data, mapping, seed, split, bounds)
+    command = command_line(data, mapping, seed, split, bounds, rings=rings, campaigns=campaigns)
     result |= document(directory, trained, table, seed, command, settings if track else None)
     if as_json:
         shown = {"families": [asdict(row) for row in families]} if compare else {}

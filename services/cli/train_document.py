@@ -17,12 +17,23 @@ from services.state_directory import StateDirectory
 from services.training import Trained
 
 
-def command_line(data: Path, mapping: str, seed: int, split: datetime | None, bounds: Bounds) -> str:
+def command_line(
+    data: Path,
+    mapping: str,
+    seed: int,
+    split: datetime | None,
+    bounds: Bounds,
+    *,
+    rings: bool = False,
+    campaigns: Path | None = None,
+) -> str:
     """Return the command that trains the same model again."""
     words = ["ringfence", "train", "--data", str(data), "--mapping", mapping, "--seed", str(seed)]
     words += ["--split", f"{split:%Y-%m-%dT%H:%M:%S}"] if split else []
     words += ["--trials", str(bounds.trials)]
     words += ["--search-minutes", str(bounds.minutes)] if bounds.minutes else []
+    words += ["--rings"] if rings else []
+    words += ["--campaigns", str(campaigns)] if campaigns else []
     return shlex.join(words)
 
 

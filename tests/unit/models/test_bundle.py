@@ -12,13 +12,14 @@ from features.errors import BundleError, ConfigurationError
 from features.fingerprint import feature_digests
 from models import bundle_writer, manifest
 from models.bundle import load_bundle
-from models.bundle_writer import BundleParts, save_bundle
+from models.bundle_writer import BundleParts, parts_of, save_bundle
 from models.calibrated_model import CalibratedModel
 from models.calibration import Platt
 from models.companion_fitting import fit_companions
 from models.companions import Companions
 from models.fitting import Sample
 from models.manifest import DataSummary
+from models.rings.column import RING_SCORE
 from models.splits import time_split
 
 CREATED = datetime(2030, 3, 1, tzinfo=UTC)
@@ -295,3 +296,23 @@ def test_the_smoke_test_covers_the_companions(accompanied, copied, name, old, ne
     reseal(copied, files=accompanied[1].manifest.files | {name: bundle_writer.sha256_hex(content)})
     with pytest.raises(BundleError, match=f"its {said} scored probes differently"):
         load_bundle(copied, expect_features=WATCHING).smoke_test()
+
+
+def test_the_ring_score_is_the_last_column_of_a_bundle_that_names_its_network(parts, rows, names, tmp_path):
+    taking = dataclasses.replace(parts, feature_names=(*names[:-1], RING_SCORE), ring_model="rings-0123456789ab")
+    saved = save_bundle(tmp_path / "model", taking, created_at=CREATED)
+    loaded = load_bundle(tmp_path / "model", expect_features=names[:-1])
+    assert (loaded.ring_model, loaded.network) == ("rings-0123456789ab", None)
+    assert loaded.version == saved.version
+    other = dataclasses.replace(taking, ring_model="rings-0123456789ac")
+    assert save_bundle(tmp_path / "other", other, created_at=CREATED).version != saved.version
+    without = rows.copy()
+    without[:, -1] = np.nan
+    np.testing.assert_array_equal(loaded.log_odds(rows[:, :-1]), loaded.log_odds(without))
+    assert parts_of(loaded).ring_model == "rings-0123456789ab"
+
+
+def test_a_ring_score_of_no_network_is_refused(parts, names, tmp_path):
+    unnamed = dataclasses.replace(parts, feature_names=(*names[:-1], RING_SCORE))
+    with pytest.raises(BundleError, match="other features"):
+        save_bundle(tmp_path / "model", unnamed, created_at=CREATED)

@@ -34,5 +34,5 @@ def test_nothing_raised_the_score():
 
 
 def test_missing_value_and_unknown_feature():
-    (reason,) = reason_codes([1.0], [np.nan], ["ring_score"])
-    assert (reason.text, reason.value) == ("ring score", None)
+    (reason,) = reason_codes([1.0], [np.nan], ["made_up_score"])
+    assert (reason.text, reason.value) == ("made up score", None)

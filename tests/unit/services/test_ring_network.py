@@ -10,17 +10,19 @@ pytest.importorskip("torch")
 import torch
 
 from features.catalogue import NAMES
-from features.errors import BundleError
+from features.errors import BundleError, ConfigurationError
 from features.replay import replay
 from features.stores.memory_embeddings import MemoryEmbeddings
 from features.table import transactions
 from models.rings.bundle import ENCODER, HEAD, MANIFEST, load_ring_bundle
 from models.rings.graph import build_graph
 from models.rings.live import LiveScorer
-from models.rings.scorer import HeadScorer, score_stored
+from models.rings.scorer import HeadScorer, entity_keys
+from models.rings.stored import ModelEmbeddings
 from models.rings.training import restored_encoder
 from services import ring_network as rings
-from services.ring_network import embed_rings, evaluate_rings, served_ring_model, train_rings
+from services.ring_embedding import embed_rings
+from services.ring_network import evaluate_rings, served_ring_model, train_rings
 from services.state_directory import open_state
 from streaming.simulator import CampaignMix, Scenario, simulate
 
@@ -54,7 +56,9 @@ def test_stored_embeddings_score_as_live_sampling_does(simulation, trained):
     assert told["embeddings"] > 100
     features = replay(table).features[-40:]
     payments = list(transactions(recent))
-    stored = score_stored(HeadScorer(bundle.head, NAMES), store, payments, features)
+    embeddings, run = ModelEmbeddings(store, bundle.version).read(entity_keys(payments))
+    assert run == as_of
+    stored = HeadScorer(bundle.head, NAMES).score(payments, features, embeddings)
     past = build_graph(table[table["event_time"] < as_of])
     live = LiveScorer(restored_encoder(bundle.encoder, CPU), bundle.head, past, NAMES).score(payments, features, {})
     np.testing.assert_allclose(stored, live, rtol=1e-3, atol=1e-6)
@@ -68,6 +72,8 @@ def test_a_later_run_needs_only_what_changed(simulation, trained):
     later = middle + pd.Timedelta(hours=2)
     whole, parts = MemoryEmbeddings(), MemoryEmbeddings()
     everything = embed_rings(bundle, table, whole, as_of=later, device=CPU, step=silent)
+    with pytest.raises(ConfigurationError, match="not in the store"):
+        embed_rings(bundle, table, parts, as_of=later, since=middle, device=CPU, step=silent)
     embed_rings(bundle, table, parts, as_of=middle, device=CPU, step=silent)
     some = embed_rings(bundle, table, parts, as_of=later, since=middle, device=CPU, step=silent)
     assert 0 < some["embeddings"] < everything["embeddings"]

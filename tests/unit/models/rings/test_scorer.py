@@ -123,5 +123,6 @@ class Refuse:
 
 sys.meta_path.insert(0, Refuse())
 import features.stores.memory_embeddings, models.rings.bundle, models.rings.scorer, services.cli.app
+import models.rings.stored, services.champion, streaming.network_stage, streaming.scoring
 """
     subprocess.run([sys.executable, "-c", code], check=True)
