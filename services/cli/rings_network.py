@@ -17,7 +17,7 @@ from services.composition import Root
 from services.extras import need_gnn
 from services.settings import Settings
 from services.state_directory import open_state
-from streaming.simulator import CampaignMix, Scenario
+from streaming.simulator import CHAINS, CampaignMix, RingShape, Scenario
 
 DEVICE = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 REFRESH = Annotated[
@@ -85,6 +85,9 @@ def evaluate(
     ring_weight: Annotated[
         float, typer.Option("--ring-weight", help="Weight of rings among simulated campaigns; the others' sum is 0.86.")
     ] = 0.8,
+    ring_chains: Annotated[
+        bool, typer.Option("--ring-chains", help="Simulate rings whose members share nothing when they steal.")
+    ] = False,
     shuffle_edges: Annotated[
         bool, typer.Option("--shuffle-edges", help="Ask also for a network trained on shuffled edges: must be refused.")
     ] = False,
@@ -106,7 +109,10 @@ def evaluate(
     used = choose_device(device)
     if data is None:
         mix = CampaignMix(mule_ring=ring_weight)
-        simulation = simulated(Scenario(transactions=transactions, fraud_rate=fraud_rate, campaigns=mix, seed=seed))
+        shape = CHAINS if ring_chains else RingShape()
+        simulation = simulated(
+            Scenario(transactions=transactions, fraud_rate=fraud_rate, campaigns=mix, rings=shape, seed=seed)
+        )
         table, directory = simulation.transactions, None
         kinds: pd.DataFrame | None = simulation.truth
     else:

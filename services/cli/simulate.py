@@ -9,7 +9,7 @@ import typer
 from services.cli.options import JSON, SEED, utc
 from services.cli.output import print_json, print_table
 from services.cli.table import simulated
-from streaming.simulator import Scenario
+from streaming.simulator import CHAINS, CampaignMix, Scenario
 from streaming.simulator.files import write
 
 
@@ -20,11 +20,22 @@ def simulate(
     start: Annotated[datetime | None, typer.Option("--start", help="First day (UTC).", formats=["%Y-%m-%d"])] = None,
     days: Annotated[float | None, typer.Option("--days", help="How long; chosen by size when absent.")] = None,
     fraud_rate: Annotated[float, typer.Option("--fraud-rate", help="Share of transactions that are fraud.")] = 0.003,
+    ring_weight: Annotated[
+        float | None, typer.Option("--ring-weight", help="Weight of rings among campaigns; the others' sum is 0.86.")
+    ] = None,
+    ring_chains: Annotated[
+        bool, typer.Option("--ring-chains", help="Rings whose members share nothing when they steal.")
+    ] = False,
     as_json: JSON = False,
 ) -> None:
     """Simulate card payments with fraud campaigns: the same seed gives the same bytes."""
     first = utc(start)
-    options: dict[str, object] = {"days": days, "start": first.to_pydatetime() if first else None}
+    options: dict[str, object] = {
+        "days": days,
+        "start": first.to_pydatetime() if first else None,
+        "campaigns": None if ring_weight is None else CampaignMix(mule_ring=ring_weight),
+        "rings": CHAINS if ring_chains else None,
+    }
     scenario = Scenario(
         transactions=transactions,
         seed=seed,

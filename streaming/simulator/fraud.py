@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from streaming.simulator.campaigns_account import account_takeover, mule_ring
 from streaming.simulator.campaigns_card import card_testing, compromised_merchant, stolen_card
+from streaming.simulator.campaigns_chain import mule_chain
 from streaming.simulator.campaigns_threshold import slow_drip, threshold_probing
 from streaming.simulator.draws import Ints
 from streaming.simulator.rows import Rows, concat
@@ -52,9 +53,10 @@ def fraud_rows(scene: Scene, wanted: int, weights: dict[str, float]) -> Fraud | 
     labels: list[tuple[int, int, int, int]] = []  # kind, campaign, ring, transactions
     rings = 0
     for kind, count in apportion(wanted, weights).items():
+        run = mule_chain if kind == _RINGED and scene.rings.chain else CAMPAIGNS[kind]
         left = count
         while left:
-            made = _inside(scene, CAMPAIGNS[kind](scene))
+            made = _inside(scene, run(scene))
             made = made.take(np.arange(min(left, len(made))))
             if len(made):
                 ring = rings if kind == _RINGED else -1

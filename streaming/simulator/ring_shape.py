@@ -15,6 +15,9 @@ class RingShape:
     shares, the denser it is. A member makes the share ``camouflage`` of its payments from its own phone; where
     ``own_addresses``, from its own address too. The share ``hidden`` of the addresses are a mobile carrier's, which
     honest customers use as well.
+
+    In a ``chain`` (`streaming.simulator.campaigns_chain`) members share devices in pairs, in honest payments alone, and
+    steal one after the other, each from its own phone and address; of the above it needs ``members`` and ``payments``.
     """
 
     members: tuple[int, int] = (3, 7)
@@ -24,6 +27,7 @@ class RingShape:
     camouflage: float = 0.15
     own_addresses: bool = False
     hidden: float = 0.3
+    chain: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("members", 2), ("payments", 1), ("devices", 1), ("addresses", 1)):
@@ -38,3 +42,6 @@ class RingShape:
                 raise ConfigurationError(
                     f"Rings cannot be planted: {name} is {getattr(self, name)!r}.", remedy="Give a share of 0 to 1."
                 )
+
+
+CHAINS = RingShape(members=(5, 9), payments=(2, 4), chain=True)  # rings that only friends of friends give away
