@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from features.stores.embeddings import open_embeddings
 from features.stores.memory_embeddings import MemoryEmbeddings
 from models.rings.stored import LAST_RUN, ModelEmbeddings
 
@@ -13,9 +14,11 @@ LATER = AT + timedelta(hours=1)
 OLD, NEW = "rings-00000000abcd", "rings-00000000abce"
 
 
-@pytest.fixture
-def store():
-    return MemoryEmbeddings()
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request, tmp_path):
+    opened = MemoryEmbeddings() if request.param == "memory" else open_embeddings(tmp_path / "embeddings")
+    yield opened
+    opened.close()
 
 
 def vectors(value):
