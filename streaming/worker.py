@@ -3,7 +3,8 @@
 One micro-batch takes these steps, in this order:
 
 1. poll       a micro-batch of records
-2. take in    decode, validate, deduplicate; what is wrong goes to the dead-letter queue
+2. take in    decode, validate, deduplicate; what is wrong goes to the dead-letter queue. The ledger is only asked while
+              transactions come that it knows: else it tells of the first when it is to record it, and it is asked then
 3. decide     read feature states, fold, score, apply the policy; every event gets its ``seq``
 4. record     decisions, labels and their ``seq`` in the ledger, in one database transaction  → decisions are final
 5. publish    decisions and dead letters
@@ -52,13 +53,17 @@ RACES = 5  # attempts at a batch that REST or another worker keeps recording tra
 
 @dataclass(frozen=True, slots=True)
 class WorkerLimits:
-    """Bounds of a micro-batch and of what is done between two commits; seconds and messages."""
+    """Bounds of a micro-batch and of what is done between two commits; seconds and messages.
+
+    After ``ask_first`` micro-batches in a row of which the ledger knew nothing it is asked no more beforehand.
+    """
 
     batch: int = 64
     wait_s: float = 0.02
     commit_interval_s: float = 0.2  # when there is nothing else to do
     commit_at_last_s: float = 1.0  # in any case
     refuse_future: bool = True
+    ask_first: int = 50
 
 
 class Worker:
@@ -87,6 +92,7 @@ class Worker:
         self._states = CatchUp(ledger, scoring, metrics)
         self._held: frozenset[Position] = frozenset()
         self._has_to_resume = False
+        self._ask = self._limits.ask_first
         self._order = Order()
         self._unfinished: list[Record] = []
         self._offsets: dict[Position, int] = {}
@@ -193,6 +199,7 @@ class Worker:
         self._order = Order(labels, {source: found.last_seq for source, found in progress.items()})
         self._states.resume({source: found.checkpoint for source, found in progress.items()})
         self._has_to_resume = False
+        self._ask = self._limits.ask_first  # after a take-over what comes may have been decided
 
     def _handle(self, records: Sequence[Record]) -> None:
         """Steps 2 to 6. A transaction that REST or another worker records in between leads back to step 2."""
@@ -200,7 +207,8 @@ class Worker:
             watch = Stopwatch()
             with_history = self.caught_up
             watch.lap("catch_up")
-            intake = take_in(records, self._ledger, self._clock() if self._limits.refuse_future else None)
+            now = self._clock() if self._limits.refuse_future else None
+            intake = take_in(records, self._ledger, now, ask=self._ask > 0)
             watch.lap("intake")
             events = self._place(intake)
             scored = self._scoring.decide(events, stage_ms=watch.stage_ms, with_history=with_history)
@@ -210,7 +218,9 @@ class Worker:
             except (DuplicateConflict, Superseded) as refusal:
                 log.info("taking a micro-batch in again", error=str(refusal))
                 self._resume()
+                self._ask += 1
                 continue
+            self._ask = self._limits.ask_first if intake.has_known else max(0, self._ask - 1)
             watch.lap("ledger")
             self._publish(intake, outgoing)
             watch.lap("publish")
