@@ -8,7 +8,7 @@ One micro-batch takes these steps, in this order:
 3. decide     read feature states, fold, score, apply the policy; every event gets its ``seq``
 4. record     decisions, labels and their ``seq`` in the ledger, in one database transaction  → decisions are final
 5. publish    decisions and dead letters
-6. fold       write the new feature states                                                    → states are durable
+6. fold       write the new feature states, which goes on until the next step 3 or 8          → states are durable
 7. flush      wait until the broker has acknowledged everything published
 8. commit     the ledger's checkpoints and, behind them, offsets: when idle, once a second, and before partitions
               are taken away                                                                  → input is done with
@@ -32,7 +32,7 @@ from time import monotonic
 
 import structlog
 
-from features.errors import BrokerUnavailable, DuplicateConflict, LedgerUnavailable, StoreUnavailable, Superseded
+from features.errors import BrokerUnavailable, DuplicateConflict, LedgerUnavailable, Superseded
 from features.events import Event, LabelEvent, TransactionEvent
 from models.decision import Decision
 from monitoring.metrics import Metrics
@@ -43,8 +43,9 @@ from streaming.ledger import Ledger, LedgerBatch, Recorded
 from streaming.observing import observe_stream
 from streaming.order import Order
 from streaming.publishing import Publisher
-from streaming.scoring import Clock, Scored, Scoring, Stopwatch, utc_now
+from streaming.scoring import Clock, Scoring, Stopwatch, utc_now
 from streaming.sources import EARLIER, source_of_partition
+from streaming.state_writer import StateWriter
 
 log = structlog.get_logger(__name__)
 RETRY_S = 0.5
@@ -90,6 +91,7 @@ class Worker:
         self._limits = limits or WorkerLimits()
         self._clock = clock
         self._states = CatchUp(ledger, scoring, metrics)
+        self._writer = StateWriter(scoring, self._states, metrics, clock)
         self._held: frozenset[Position] = frozenset()
         self._has_to_resume = False
         self._ask = self._limits.ask_first
@@ -108,6 +110,7 @@ class Worker:
     @property
     def caught_up(self) -> bool:
         """Whether feature states hold everything that was decided."""
+        self._writer.settle()
         return self._states.ask(self._order.last)
 
     @property
@@ -150,7 +153,7 @@ class Worker:
                 # A rebalance may deliver again what is finished but not committed: offsets only go up.
                 self._offsets[position] = max(record.offset + 1, self._offsets.get(position, 0))
         else:
-            self._states.ask(self._order.last)  # states that are behind are caught up without payments, too
+            _ = self.caught_up  # states that are behind are caught up without payments, too
         since = monotonic() - self._committed_at
         if since >= (self._limits.commit_at_last_s if records else self._limits.commit_interval_s):
             self.commit()
@@ -158,6 +161,7 @@ class Worker:
 
     def commit(self) -> None:
         """Commit the ledger's checkpoints and the offsets of finished micro-batches."""
+        self._writer.settle()
         reached = self._states.reached(self._order.last)
         if self._offsets or reached != self._reached:  # states may have been caught up since the last payment
             self._ledger.save_checkpoints(reached)
@@ -172,6 +176,7 @@ class Worker:
         """Leave the consumer group and release everything the worker was given."""
         self._consumer.close()
         self._publisher.close()
+        self._writer.close()
         self._states.close()
         self._scoring.close()
         self._ledger.close()
@@ -184,6 +189,7 @@ class Worker:
     def _hand_over(self) -> dict[Position, int]:
         """Return what can be committed before partitions are taken away; the next owner does the rest again."""
         offsets, self._offsets = self._offsets, {}
+        self._writer.settle()
         try:
             self._ledger.save_checkpoints(self._states.reached(self._order.last))
         except LedgerUnavailable as error:
@@ -193,6 +199,7 @@ class Worker:
 
     def _resume(self) -> None:
         """Take up the order of the partitions held where the ledger is."""
+        self._writer.settle()
         own = {EARLIER, *map(source_of_partition, self._held)}
         progress = {source: found for source, found in self._ledger.sources().items() if source in own}
         labels = self._ledger.pending_labels({partition for topic, partition in self._held if topic == LABELS})
@@ -205,11 +212,11 @@ class Worker:
         """Steps 2 to 6. A transaction that REST or another worker records in between leads back to step 2."""
         for _ in range(RACES):
             watch = Stopwatch()
-            with_history = self.caught_up
-            watch.lap("catch_up")
             now = self._clock() if self._limits.refuse_future else None
             intake = take_in(records, self._ledger, now, ask=self._ask > 0)
             watch.lap("intake")
+            with_history = self.caught_up
+            watch.lap("catch_up")
             events = self._place(intake)
             scored = self._scoring.decide(events, stage_ms=watch.stage_ms, with_history=with_history)
             watch.skip()
@@ -225,8 +232,7 @@ class Worker:
             self._publish(intake, outgoing)
             watch.lap("publish")
             if with_history and scored.states is not None and events:
-                self._fold(scored, events)
-            watch.lap("store_write")
+                self._writer.begin(scored, events)
             observe_stream(self._metrics, records, intake, scored, watch.stage_ms, self._clock())
             return
         raise LedgerUnavailable("The ledger keeps refusing a micro-batch as decided already.")
@@ -271,15 +277,3 @@ class Worker:
         for record, reason in intake.dead:
             log.warning("dead letter", code=reason.code, topic=record.topic, offset=record.offset, error=str(reason))
             self._publisher.dead_letter(record, reason, self._clock())
-
-    def _fold(self, scored: Scored, events: Sequence[Event]) -> None:
-        """Step 6; a store that does not answer in time leaves the states behind, to be caught up."""
-        try:
-            changed = self._scoring.write(scored, events)
-        except StoreUnavailable as error:
-            log.warning("feature states are behind", error=str(error))
-            return
-        self._states.done(event.seq for event in events)
-        self._metrics.state_conflicts(changed)
-        if scored.decisions:
-            self._metrics.feature_freshness((self._clock() - scored.decisions[0].decided_at).total_seconds())

@@ -1,0 +1,72 @@
+"""States are written while the worker goes on, and nothing says that they are durable before they are."""
+
+from threading import Event, Timer
+
+import pytest
+
+from features.errors import StoreUnavailable
+from tests.unit.streaming.test_worker import PAYMENTS, Crash, World
+
+
+class Slow:
+    """A store whose `replace` waits until it is let go, then raises ``error`` if there is one."""
+
+    def __init__(self, store, error=None):
+        self._store, self._error = store, error
+        self.let_go, self.asked = Event(), Event()
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def replace(self, *arguments):
+        self.asked.set()
+        assert self.let_go.wait(10)
+        if self._error is not None:
+            raise self._error
+        return self._store.replace(*arguments)
+
+
+def test_a_step_ends_while_states_are_written_and_the_next_waits_for_them():
+    world = World(batch=1, commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store)
+    worker = world.worker(store=store)
+    world.send(*PAYMENTS[:2])
+    worker.step()
+    assert store.asked.wait(10)
+    assert [d.transaction_id for d in world.decisions()] == ["t0"]
+    assert not any(found.values() for found in [world.states()["card"]])
+    Timer(0.1, store.let_go.set).start()
+    worker.step()
+    assert worker.caught_up
+    assert [d.degraded for d in world.decisions()] == [(), ()]
+    assert world.counted("state_conflicts") == 0
+    assert len(world.states()["card"]) == len({payment.card_id for payment in PAYMENTS[:2]})
+
+
+def test_a_checkpoint_waits_for_the_states_that_it_vouches_for():
+    world = World(commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store)
+    worker = world.worker(store=store)
+    world.send(*PAYMENTS[:3])
+    worker.step()
+    assert [found.checkpoint < found.last_seq for found in world.ledger.sources().values()] == [True]
+    Timer(0.1, store.let_go.set).start()
+    worker.commit()
+    assert [found.checkpoint == found.last_seq for found in world.ledger.sources().values()] == [True]
+    assert world.states()["card"]
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("away"), Crash()])
+def test_a_write_that_failed_leaves_the_states_behind(error):
+    world = World(commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store, error)
+    store.let_go.set()
+    worker = world.worker(store=store)
+    world.send(*PAYMENTS[:3])
+    worker.step()
+    if isinstance(error, Crash):
+        with pytest.raises(Crash):
+            worker.commit()
+    else:
+        worker.commit()
+    assert [found.checkpoint < found.last_seq for found in world.ledger.sources().values()] == [True]
