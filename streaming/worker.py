@@ -10,8 +10,9 @@ One micro-batch takes these steps, in this order:
 5. publish    decisions and dead letters
 6. fold       write the new feature states, which goes on until the next step 3 or 8          → states are durable
 7. flush      wait until the broker has acknowledged everything published
-8. commit     the ledger's checkpoints and, behind them, offsets: when idle, once a second, and before partitions
-              are taken away                                                                  → input is done with
+8. commit     the ledger's checkpoints and, behind them, offsets                              → input is done with
+
+7 and 8 follow when the worker is idle, once a second, and before partitions are taken away.
 
 A crash before 4 leaves nothing behind: the records are delivered again. After 4 they are delivered again too, found in
 the ledger, and their first decision is published again. A crash between 4 and 6 leaves states behind the ledger:
@@ -49,6 +50,7 @@ from streaming.state_writer import StateWriter
 
 log = structlog.get_logger(__name__)
 RETRY_S = 0.5
+REVOKE_S = 1.0  # what partitions that are taken away wait for the broker to acknowledge decisions
 RACES = 5  # attempts at a batch that REST or another worker keeps recording transactions of
 
 
@@ -96,7 +98,8 @@ class Worker:
         self._has_to_resume = False
         self._ask = self._limits.ask_first
         self._order = Order()
-        self._unfinished: list[Record] = []
+        self._unfinished: list[Record] = []  # to be handled, again or at last
+        self._unflushed: list[Record] = []  # handled; whether all of what they led to is with the broker is not known
         self._offsets: dict[Position, int] = {}
         self._reached: list[int] = []
         self._committed_at = monotonic()
@@ -135,19 +138,28 @@ class Worker:
 
     def step(self) -> int:
         """Handle one micro-batch; return how many records it had."""
-        if self._unfinished or self._has_to_resume:
+        try:
+            return self._step()
+        except (LedgerUnavailable, BrokerUnavailable):
+            self._has_to_resume = True
+            raise
+
+    def _step(self) -> int:
+        if self._has_to_resume:
             self._resume()
-        records = self._unfinished or self._consumer.poll(self._limits.wait_s, self._limits.batch)
-        if not self._unfinished and self._held != (held := self._consumer.held() or frozenset()):
+        again = self._unfinished[: self._limits.batch]
+        records = again or self._consumer.poll(self._limits.wait_s, self._limits.batch)
+        if not again and self._held != (held := self._consumer.held() or frozenset()):
             self._held, self._has_to_resume = held, True  # until the ledger has answered
             self._offsets = {position: offset for position, offset in self._offsets.items() if position in held}
             self._unfinished = records  # if the ledger does not answer now, they are not lost
             self._resume()
         if records or self._has_only_labels:
-            self._unfinished = records
+            if not again:
+                self._unfinished = records
             self._handle(records)
-            self._publisher.flush()
-            self._unfinished = []
+            self._unfinished = self._unfinished[len(records) :]
+            self._unflushed += records
             for record in records:
                 position = record.topic, record.partition
                 # A rebalance may deliver again what is finished but not committed: offsets only go up.
@@ -160,8 +172,9 @@ class Worker:
         return len(records)
 
     def commit(self) -> None:
-        """Commit the ledger's checkpoints and the offsets of finished micro-batches."""
+        """Commit the ledger's checkpoints and the offsets of micro-batches that the broker has everything of."""
         self._writer.settle()
+        self._flush()
         reached = self._states.reached(self._order.last)
         if self._offsets or reached != self._reached:  # states may have been caught up since the last payment
             self._ledger.save_checkpoints(reached)
@@ -181,6 +194,16 @@ class Worker:
         self._scoring.close()
         self._ledger.close()
 
+    def _flush(self) -> None:
+        """Step 7. What the broker did not acknowledge is handled again: the ledger knows the decisions."""
+        unflushed, self._unflushed = self._unflushed, []
+        try:
+            self._publisher.flush()
+        except BrokerUnavailable:
+            self._unfinished = [*unflushed, *self._unfinished]
+            self._offsets = {}
+            raise
+
     @property
     def _has_only_labels(self) -> bool:
         """Whether no partition of transactions is held whose event time could make labels due."""
@@ -188,8 +211,10 @@ class Worker:
 
     def _hand_over(self) -> dict[Position, int]:
         """Return what can be committed before partitions are taken away; the next owner does the rest again."""
-        offsets, self._offsets = self._offsets, {}
+        offsets, self._offsets, self._unflushed = self._offsets, {}, []
         self._writer.settle()
+        if not self._publisher.is_flushed(REVOKE_S):
+            return {}
         try:
             self._ledger.save_checkpoints(self._states.reached(self._order.last))
         except LedgerUnavailable as error:
@@ -233,6 +258,8 @@ class Worker:
             watch.lap("publish")
             if with_history and scored.states is not None and events:
                 self._writer.begin(scored, events)
+            elif not with_history:
+                self._states.in_passing()
             observe_stream(self._metrics, records, intake, scored, watch.stage_ms, self._clock())
             return
         raise LedgerUnavailable("The ledger keeps refusing a micro-batch as decided already.")

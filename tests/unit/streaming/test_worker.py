@@ -68,10 +68,10 @@ class Tripwire:
 class World:
     """A broker, a ledger and a store that outlive their workers."""
 
-    def __init__(self, **limits):
+    def __init__(self, *, partitions=1, **limits):
         self.limits = dataclasses.replace(LIMITS, **limits)
         self.broker, self.ledger, self.store = MemoryBroker(), MemoryLedger(), MemoryStore()
-        self.broker.ensure_topics({TRANSACTIONS: 1, DECISIONS: 2, LABELS: 1, DEAD_LETTER: 1})
+        self.broker.ensure_topics({TRANSACTIONS: partitions, DECISIONS: 2, LABELS: 1, DEAD_LETTER: 1})
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
 
@@ -374,6 +374,25 @@ def test_the_ledger_is_asked_only_while_it_knows_what_comes(calm):
     world.drain(worker)
     assert Counting.asked == 6
     assert {d.transaction_id for d in world.decisions()} > {"t0", "t89"}
+
+
+def test_what_the_broker_did_not_acknowledge_is_published_again():
+    world = World(commit_interval_s=60.0, commit_at_last_s=60.0)
+    producer = Tripwire(Tripwire(world.broker.producer(), "flush", error=BrokerUnavailable("away")), "close")
+    producer.close = lambda: None  # what it held is gone
+    worker = world.worker(producer=producer)
+    world.send(*PAYMENTS[:21])
+    for _ in range(3):
+        worker.step()
+    assert world.ledger.count() == 21
+    with pytest.raises(BrokerUnavailable):
+        worker.commit()
+    assert world.decisions() == []
+    world.send(*PAYMENTS[21:])
+    world.drain(worker)
+    assert Counter(d.transaction_id for d in world.decisions()) == dict.fromkeys(
+        (p.transaction_id for p in PAYMENTS), 1
+    )
 
 
 @asking_or_not
