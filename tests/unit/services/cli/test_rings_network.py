@@ -107,7 +107,7 @@ def test_a_trained_model_embeds_when_named_and_not_otherwise(payments, simulatio
     store = open_embeddings(open_state(state).embeddings)
     stored = store.read({"card": [card]})["card"][card]
     store.close()
-    assert f"{stored.as_of:%Y-%m-%d %H:%M:%S}" == some["as_of"][:19]  # Feast keeps whole seconds
+    assert f"{stored.as_of:%Y-%m-%d %H:%M:%S}" == some["as_of"][:19]
     assert np.abs(stored.vector).max() > 0
     assert trained["version"] in run(*embed, *model, "--at", before)
 
