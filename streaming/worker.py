@@ -8,7 +8,7 @@ One micro-batch takes these steps, in this order:
 3. decide     read feature states, fold, score, apply the policy; every event gets its ``seq``
 4. record     decisions, labels and their ``seq`` in the ledger, in one database transaction  → decisions are final
 5. publish    decisions and dead letters
-6. fold       write the new feature states, which goes on until the next step 3 or 8          → states are durable
+6. fold       write the new feature states, which goes on until the next step 6 or 8          → states are durable
 7. flush      wait until the broker has acknowledged everything published
 8. commit     the ledger's checkpoints and, behind them, offsets                              → input is done with
 
@@ -240,10 +240,11 @@ class Worker:
             now = self._clock() if self._limits.refuse_future else None
             intake = take_in(records, self._ledger, now, ask=self._ask > 0)
             watch.lap("intake")
-            with_history = self.caught_up
+            fresh = self._writer.fresh
+            with_history = fresh is not None or self.caught_up
             watch.lap("catch_up")
             events = self._place(intake)
-            scored = self._scoring.decide(events, stage_ms=watch.stage_ms, with_history=with_history)
+            scored = self._scoring.decide(events, stage_ms=watch.stage_ms, with_history=with_history, fresh=fresh)
             watch.skip()
             try:
                 outgoing = self._record(intake, events, scored.decisions)

@@ -5,7 +5,7 @@ from threading import Event, Timer
 import pytest
 
 from features.errors import StoreUnavailable
-from tests.unit.streaming.test_worker import PAYMENTS, Crash, World
+from tests.unit.streaming.test_worker import PAYMENTS, Crash, World, payment
 
 
 class Slow:
@@ -70,3 +70,42 @@ def test_a_write_that_failed_leaves_the_states_behind(error):
     else:
         worker.commit()
     assert [found.checkpoint < found.last_seq for found in world.ledger.sources().values()] == [True]
+
+
+def of_one_card(count):
+    return [payment(n, card_id="card0", merchant_id="shop0", device_id="dev0") for n in range(count)]
+
+
+def calm_outcome(*messages):
+    calm = World(batch=1)
+    calm.send(*messages)
+    calm.drain()
+    return calm.outcome()
+
+
+def test_a_payment_counts_for_the_next_while_its_states_are_on_their_way():
+    world = World(batch=1, commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store)
+    worker = world.worker(store=store)
+    world.send(*of_one_card(2))
+    worker.step()
+    assert store.asked.wait(10)
+    store.read = lambda _: pytest.fail("read what is on its way")
+    Timer(0.2, store.let_go.set).start()
+    worker.step()
+    worker.commit()
+    assert world.outcome() == calm_outcome(*of_one_card(2))
+
+
+def test_what_rests_on_a_write_that_failed_is_not_written_before_it():
+    world = World(batch=1, commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store, StoreUnavailable("away"))
+    worker = world.worker(store=store)
+    world.send(*of_one_card(4))
+    worker.step()
+    Timer(0.2, store.let_go.set).start()
+    worker.step()  # decided by what the first led to, which then fails
+    assert not world.states()["card"]
+    store._error = None
+    world.drain(worker)
+    assert world.outcome() == calm_outcome(*of_one_card(4))
