@@ -15,7 +15,7 @@ Keys = Mapping[NodeType, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """What was known of an entity before ``as_of`` (UTC): ``vector`` (d,) float32."""
+    """What was known of an entity before ``as_of`` (UTC, whole seconds): ``vector`` (d,) float32."""
 
     vector: NDArray[np.float32]
     as_of: datetime
@@ -35,7 +35,10 @@ class EmbeddingStore(Protocol):
         """Return the embeddings found; every type asked for is present, unknown keys are absent."""
 
     def write(self, vectors: Mapping[NodeType, Mapping[str, NDArray[np.float32]]], as_of: datetime) -> None:
-        """Replace embeddings; one that is stored with a later ``as_of`` (UTC) may stay."""
+        """Replace embeddings; one that is stored with a later ``as_of`` (UTC) may stay, one with the same may not.
+
+        Of ``as_of``, whole seconds are kept.
+        """
 
     def close(self) -> None:
         """Release connections; the store must not be used afterwards."""

@@ -32,15 +32,16 @@ class BoundedStore:
         self.patient = store
         self._timeout_s = timeout_s
         self._now = now
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="feature-store")
-        self._late: Future[Any] | None = None
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="feature-store")  # one reads while the other writes
+        self._late: list[Future[Any]] = []
         self._closed_from = 0.0
         self._slow_reads = 0  # in a row
 
     @property
     def is_open(self) -> bool:
         """Whether the circuit is open: calls would fail at once."""
-        return self._now() < self._closed_from or not (self._late is None or self._late.done())
+        self._late = [call for call in self._late if not call.done()]
+        return bool(self._late) or self._now() < self._closed_from
 
     def read(self, keys: Mapping[Entity, Sequence[str]]) -> Found:
         """Return the states found in time, or raise `StoreUnavailable`."""
@@ -58,23 +59,22 @@ class BoundedStore:
         return self._call("write", self.patient.replace, states, read, as_of)
 
     def settle(self, timeout_s: float) -> None:
-        """Wait a little for a call that was cut off."""
-        if self._late is not None:
-            wait([self._late], timeout_s)
+        """Wait a little for calls that were cut off."""
+        wait(self._late, timeout_s)
 
     def close(self) -> None:
-        """Let the running call end, then close the store."""
-        self._thread.shutdown(wait=True)
+        """Let running calls end, then close the store."""
+        self._threads.shutdown(wait=True)
         self.patient.close()
 
     def _call(self, what: str, function: Callable[..., T], *arguments: object) -> T:
         if self.is_open:
             raise StoreUnavailable("The feature store took too long a moment ago; it is left alone for now.")
-        call = self._thread.submit(function, *arguments)
+        call = self._threads.submit(function, *arguments)
         try:
             return call.result(self._timeout_s)
         except TimeoutError:
-            self._late = call
+            self._late.append(call)
             raise _TooSlow(
                 f"The feature store took more than {self._timeout_s * 1000:.0f} ms to {what}.",
                 remedy="Look at its load and its network; decisions go on without history meanwhile.",

@@ -7,6 +7,7 @@ again from the ledger's first event on, by one worker; the others wait for it.
 from collections.abc import Iterable, Mapping
 from threading import Event as Flag
 from threading import Lock, Thread
+from time import monotonic
 
 import structlog
 
@@ -21,6 +22,9 @@ from streaming.scoring import Scoring
 log = structlog.get_logger(__name__)
 SLICE = 512  # events folded at a time
 NEAR = 192  # events that a micro-batch itself folds rather than be decided without history
+IN_PASSING = 128  # events folded between two micro-batches: what they wait for it leaves room in the 100 ms
+LEFT_ALONE_S = 0.25  # after which the thread takes over from micro-batches that no longer come
+TOO_SLOW_S = 1.0  # for which the store is left to the thread after it took too long
 RETRY_S = 0.5
 PATIENCE_S = 0.025  # of the 100 ms: what a micro-batch waits for the thread to end its slice
 
@@ -40,6 +44,8 @@ class CatchUp:
         self._opened = False  # whether it is known whose states the store holds
         self._refilled: dict[int, int] | None = None  # how far, while this process fills an emptied store
         self._complaint = ""
+        self._passed_at = -LEFT_ALONE_S
+        self._too_slow_until = 0.0
         self._lock = Lock()
         self._working = Lock()
         self._wake, self._stop = Flag(), Flag()
@@ -107,13 +113,33 @@ class CatchUp:
             self._working.release()
 
     def _hurried(self) -> bool:
-        while not self._is_there():
-            source, seq = next((s, seq) for s, seq in self._wanted.items() if self._at(s) < seq)
+        while (behind := self._behind()) is not None:
+            source, seq = behind
             try:
                 self.done([self._fold(self._at(source), seq, patient=False)])
             except (StoreUnavailable, LedgerUnavailable):
                 return False
         return True
+
+    def in_passing(self) -> None:
+        """Fold a little of what is missing, between two micro-batches decided without history.
+
+        Under a load that leaves a thread little time the gap would otherwise stay for ever, so the thread makes room.
+        """
+        if self._thread is None or self._scoring.store.is_open or monotonic() < self._too_slow_until:
+            return
+        self._passed_at = monotonic()
+        if not self._working.acquire(blocking=False):
+            return
+        try:
+            if self._opened and self._refilled is None and (behind := self._behind()) is not None:
+                source, seq = behind
+                self.done([self._fold(self._at(source), seq, limit=IN_PASSING, patient=False)])
+        except (StoreUnavailable, LedgerUnavailable):
+            self._passed_at = -LEFT_ALONE_S  # the thread goes on, which has patience
+            self._too_slow_until = monotonic() + TOO_SLOW_S
+        finally:
+            self._working.release()
 
     def advance(self) -> bool:
         """Fold one slice; return whether that could be done."""
@@ -126,9 +152,7 @@ class CatchUp:
                 self._open()
             if self._refilled is not None:
                 return self._refill(self._refilled)
-            with self._lock:
-                behind = next(((s, seq) for s, seq in self._wanted.items() if self._at(s) < seq), None)
-            if behind is not None:
+            if (behind := self._behind()) is not None:
                 reached = self._fold(self._at(behind[0]), behind[1])
                 self._ledger.save_checkpoints([reached])
                 self.done([reached])
@@ -151,6 +175,13 @@ class CatchUp:
     def _at(self, source: int) -> int:
         return self._durable.get(source, first_seq(source))
 
+    def _behind(self) -> tuple[int, int] | None:
+        """Return the source whose states are the furthest behind, and how far they have to come."""
+        with self._lock:
+            gaps = {source: seq - self._at(source) for source, seq in self._wanted.items()}
+            source = max(gaps, key=gaps.__getitem__, default=None)
+            return None if source is None or gaps[source] <= 0 else (source, self._wanted[source])
+
     def _is_there(self) -> bool:
         there = all(self._at(source) >= seq for source, seq in self._wanted.items())
         return there and self._opened and self._refilled is None
@@ -160,7 +191,9 @@ class CatchUp:
             self._wake.wait()
             self._wake.clear()
             while not self._stop.is_set() and not self._is_there():
-                if self._scoring.store.is_open or not self._advanced():
+                if self._refilled is None and monotonic() < self._passed_at + LEFT_ALONE_S:
+                    self._stop.wait(LEFT_ALONE_S)
+                elif self._scoring.store.is_open or not self._advanced():
                     self._stop.wait(RETRY_S)
 
     def _advanced(self) -> bool:
@@ -171,9 +204,9 @@ class CatchUp:
             self._complain(error)
             return False
 
-    def _fold(self, after: int, until: int, *, patient: bool = True) -> int:
+    def _fold(self, after: int, until: int, *, limit: int = SLICE, patient: bool = True) -> int:
         """Fold a slice of a source's events; return how far it went."""
-        events = self._ledger.events_after(after, SLICE)
+        events = self._ledger.events_after(after, limit)
         if not events:
             return until
         observe_unusable(self._metrics, self._scoring.refold(events, patient=patient))

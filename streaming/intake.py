@@ -32,7 +32,7 @@ class Intake:
     """A sorted micro-batch.
 
     ``arrivals`` are to be folded, in order. ``repeats`` are ids seen before, whose first decision is sent again.
-    ``dead`` goes to the dead-letter queue with its reason.
+    ``dead`` goes to the dead-letter queue with its reason. ``has_known`` says that the ledger knew transactions.
     """
 
     arrivals: list[Arrival] = field(default_factory=list)
@@ -41,13 +41,15 @@ class Intake:
     label_partitions: list[int] = field(default_factory=list)
     label_events: list[LabelEvent] = field(default_factory=list)
     dead: list[tuple[Record, RingfenceError]] = field(default_factory=list)
+    has_known: bool = False
 
 
-def take_in(records: Sequence[Record], ledger: Ledger, now: datetime | None) -> Intake:
-    """Decode, validate and deduplicate a micro-batch against itself and against the ledger.
+def take_in(records: Sequence[Record], ledger: Ledger, now: datetime | None, *, ask: bool = True) -> Intake:
+    """Decode, validate and deduplicate a micro-batch against itself and, if told to ``ask``, against the ledger.
 
     ``now`` is the processing time that future event times are held against; None accepts any (replays). A transaction
-    that was decided is past that question: whoever decided it may have had another clock.
+    that was decided is past that question: whoever decided it may have had another clock, so of one that would be
+    refused the ledger is asked in any case.
     """
     intake = Intake()
     transactions: list[tuple[Record, Transaction]] = []
@@ -61,26 +63,30 @@ def take_in(records: Sequence[Record], ledger: Ledger, now: datetime | None) -> 
         except InvalidInput as refusal:
             intake.dead.append((record, refusal))
     if transactions:
-        _deduplicate(transactions, ledger, now, intake)
+        _deduplicate(transactions, ledger, now, intake, ask=ask)
     if labels:
         _join_labels(labels, ledger, intake)
     return intake
 
 
 def _deduplicate(
-    transactions: Sequence[tuple[Record, Transaction]], ledger: Ledger, now: datetime | None, intake: Intake
+    transactions: Sequence[tuple[Record, Transaction]],
+    ledger: Ledger,
+    now: datetime | None,
+    intake: Intake,
+    *,
+    ask: bool,
 ) -> None:
-    found = ledger.find([transaction.transaction_id for _, transaction in transactions])
+    doubtful = [t.transaction_id for _, t in transactions if ask or _refusal(t, now)]
+    found = ledger.find(doubtful) if doubtful else {}
+    intake.has_known = bool(found)
     hashes = {recorded.transaction.transaction_id: recorded.content_hash for recorded in found.values()}
     placed = {key for key, recorded in found.items() if recorded.seq is not None}
     for record, transaction in transactions:
         key = transaction.transaction_id
-        if key not in hashes:
-            try:
-                check_time(transaction.event_time, "event_time", InvalidTransaction, now)
-            except InvalidTransaction as refusal:
-                intake.dead.append((record, refusal))
-                continue
+        if key not in hashes and (refusal := _refusal(transaction, now)):
+            intake.dead.append((record, refusal))
+            continue
         digest = content_hash(transaction)
         if hashes.setdefault(key, digest) != digest:
             intake.dead.append((record, decided_before(key)))
@@ -90,6 +96,14 @@ def _deduplicate(
             placed.add(key)
             source = source_of_partition((record.topic, record.partition))
             intake.arrivals.append(Arrival(transaction, digest, source, found.get(key)))
+
+
+def _refusal(transaction: Transaction, now: datetime | None) -> InvalidTransaction | None:
+    try:
+        check_time(transaction.event_time, "event_time", InvalidTransaction, now)
+    except InvalidTransaction as refusal:
+        return refusal
+    return None
 
 
 def _join_labels(labels: Sequence[tuple[Record, Label]], ledger: Ledger, intake: Intake) -> None:

@@ -35,9 +35,10 @@ def observe_stream(
     own = [one for arrival, one in zip(intake.arrivals, decisions, strict=True) if arrival.known is None]
     _decisions(metrics, own, "stream")  # what REST decided, REST has counted
     observe_unusable(metrics, scored.unusable)
+    reference = now.timestamp()
     for record in records:
         if record.topic == TRANSACTIONS:
-            metrics.end_to_end(now.timestamp() - record.timestamp_ms / 1000)
+            metrics.end_to_end(reference - record.timestamp_ms / 1000)
     if decisions:
         metrics.event_time_lag((now - max(decision.event_time for decision in decisions)).total_seconds())
 
@@ -62,8 +63,9 @@ def observe_unusable(metrics: Metrics, unusable: Iterable[UnusableState]) -> Non
 
 def _decisions(metrics: Metrics, decisions: Sequence[Decision], origin: str) -> None:
     """Count decisions, and what was amiss while they were made."""
+    for verdict, count in Counter(decision.decision for decision in decisions).items():
+        metrics.decided(verdict, origin, count)
     for decision in decisions:
-        metrics.decided(decision.decision, origin)
         for stage in decision.degraded:
             metrics.degraded(stage)
         if LATE_EVENT in decision.reason_codes:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 
 import msgspec
+import structlog
 
 from features.errors import BrokerUnavailable, MessageTooLarge, RingfenceError
 from streaming.broker import DECISIONS, Headers, Producer, Record
@@ -12,6 +13,7 @@ from streaming.brokers.limits import MAX_MESSAGE_BYTES
 from streaming.dead_letter import dead_letter_record
 from streaming.ledger import Recorded
 
+log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 _LEAST_ROOM = 1024
 _REPEATED: Headers = (("repeated", b"1"),)
@@ -58,6 +60,16 @@ class Publisher:
             with suppress(BrokerUnavailable):
                 broken.close()
             raise
+
+    def is_flushed(self, timeout_s: float) -> bool:
+        """Whether everything sent is acknowledged within so many seconds."""
+        try:
+            if self._producer is not None:
+                self._producer.flush(timeout_s)
+        except BrokerUnavailable as error:
+            log.warning("not acknowledged", error=str(error))
+            return False
+        return True
 
     def close(self) -> None:
         """Flush and disconnect."""

@@ -18,7 +18,7 @@ from features.engine import FeatureEngine, UnusableState
 from features.errors import StoreUnavailable
 from features.events import Event, TransactionEvent
 from features.flags import UNUSABLE, recorded_flags
-from features.store import FeatureStore, Found
+from features.store import FeatureStore, Found, States
 from features.transaction import Transaction
 from models.bundle import Bundle, with_column
 from models.decision import Decision, Verdict
@@ -106,7 +106,12 @@ class Scoring:
         self.bundle.smoke_test()
 
     def decide(
-        self, events: Sequence[Event], *, stage_ms: dict[str, float] | None = None, with_history: bool = True
+        self,
+        events: Sequence[Event],
+        *,
+        stage_ms: dict[str, float] | None = None,
+        with_history: bool = True,
+        fresh: States | None = None,
     ) -> Scored:
         """Fold ``events`` in order and decide each transaction among them.
 
@@ -114,11 +119,12 @@ class Scoring:
             events: transactions and labels in the order of their ``seq``.
             stage_ms: milliseconds already spent on this micro-batch by earlier stages; entered into each decision.
             with_history: False leaves the store alone, as if it did not answer.
+            fresh: states that are on their way into the store; they are not read.
 
         """
         watch = Stopwatch(stage_ms)
         bundle, policy = self._serving
-        states = self._read(events) if with_history else None
+        states = self._read(events, fresh or {}) if with_history else None
         watch.lap("store_read")
         fold = self._engine.fold(events, states or {})
         self._unusable.log(fold.unusable)
@@ -212,11 +218,18 @@ class Scoring:
         self.rings.close()
         self.network.close()
 
-    def _read(self, events: Sequence[Event]) -> Found | None:
+    def _read(self, events: Sequence[Event], fresh: States) -> Found | None:
+        wanted = self._engine.keys(events)
+        known: Found = {
+            entity: {key: fresh[entity][key] for key in keys if key in fresh[entity]} if entity in fresh else {}
+            for entity, keys in wanted.items()
+        }
+        unknown = {entity: [key for key in keys if key not in known[entity]] for entity, keys in wanted.items()}
         try:
-            return self._store.read(self._engine.keys(events))
+            found = self._store.read(unknown) if any(unknown.values()) else {}
         except StoreUnavailable:
             return None
+        return {entity: {**found.get(entity, {}), **known[entity]} for entity in wanted}
 
     def _with_ring_score(
         self, bundle: Bundle, transactions: Sequence[Transaction], features: NDArray[np.float32], has_history: bool

@@ -3,14 +3,16 @@
 One micro-batch takes these steps, in this order:
 
 1. poll       a micro-batch of records
-2. take in    decode, validate, deduplicate; what is wrong goes to the dead-letter queue
+2. take in    decode, validate, deduplicate; what is wrong goes to the dead-letter queue. The ledger is only asked while
+              transactions come that it knows: else it tells of the first when it is to record it, and it is asked then
 3. decide     read feature states, fold, score, apply the policy; every event gets its ``seq``
 4. record     decisions, labels and their ``seq`` in the ledger, in one database transaction  → decisions are final
 5. publish    decisions and dead letters
-6. fold       write the new feature states                                                    → states are durable
+6. fold       write the new feature states, which goes on until the next step 6 or 8          → states are durable
 7. flush      wait until the broker has acknowledged everything published
-8. commit     the ledger's checkpoints and, behind them, offsets: when idle, once a second, and before partitions
-              are taken away                                                                  → input is done with
+8. commit     the ledger's checkpoints and, behind them, offsets                              → input is done with
+
+7 and 8 follow when the worker is idle, once a second, and before partitions are taken away.
 
 A crash before 4 leaves nothing behind: the records are delivered again. After 4 they are delivered again too, found in
 the ledger, and their first decision is published again. A crash between 4 and 6 leaves states behind the ledger:
@@ -31,7 +33,7 @@ from time import monotonic
 
 import structlog
 
-from features.errors import BrokerUnavailable, DuplicateConflict, LedgerUnavailable, StoreUnavailable, Superseded
+from features.errors import BrokerUnavailable, DuplicateConflict, LedgerUnavailable, Superseded
 from features.events import Event, LabelEvent, TransactionEvent
 from models.decision import Decision
 from monitoring.metrics import Metrics
@@ -42,23 +44,29 @@ from streaming.ledger import Ledger, LedgerBatch, Recorded
 from streaming.observing import observe_stream
 from streaming.order import Order
 from streaming.publishing import Publisher
-from streaming.scoring import Clock, Scored, Scoring, Stopwatch, utc_now
+from streaming.scoring import Clock, Scoring, Stopwatch, utc_now
 from streaming.sources import EARLIER, source_of_partition
+from streaming.state_writer import StateWriter
 
 log = structlog.get_logger(__name__)
 RETRY_S = 0.5
+REVOKE_S = 1.0  # what partitions that are taken away wait for the broker to acknowledge decisions
 RACES = 5  # attempts at a batch that REST or another worker keeps recording transactions of
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerLimits:
-    """Bounds of a micro-batch and of what is done between two commits; seconds and messages."""
+    """Bounds of a micro-batch and of what is done between two commits; seconds and messages.
+
+    After ``ask_first`` micro-batches in a row of which the ledger knew nothing it is asked no more beforehand.
+    """
 
     batch: int = 64
     wait_s: float = 0.02
     commit_interval_s: float = 0.2  # when there is nothing else to do
     commit_at_last_s: float = 1.0  # in any case
     refuse_future: bool = True
+    ask_first: int = 50
 
 
 class Worker:
@@ -85,10 +93,13 @@ class Worker:
         self._limits = limits or WorkerLimits()
         self._clock = clock
         self._states = CatchUp(ledger, scoring, metrics)
+        self._writer = StateWriter(scoring, self._states, metrics, clock)
         self._held: frozenset[Position] = frozenset()
         self._has_to_resume = False
+        self._ask = self._limits.ask_first
         self._order = Order()
-        self._unfinished: list[Record] = []
+        self._unfinished: list[Record] = []  # to be handled, again or at last
+        self._unflushed: list[Record] = []  # handled; whether all of what they led to is with the broker is not known
         self._offsets: dict[Position, int] = {}
         self._reached: list[int] = []
         self._committed_at = monotonic()
@@ -102,6 +113,7 @@ class Worker:
     @property
     def caught_up(self) -> bool:
         """Whether feature states hold everything that was decided."""
+        self._writer.settle()
         return self._states.ask(self._order.last)
 
     @property
@@ -126,32 +138,43 @@ class Worker:
 
     def step(self) -> int:
         """Handle one micro-batch; return how many records it had."""
-        if self._unfinished or self._has_to_resume:
+        try:
+            return self._step()
+        except (LedgerUnavailable, BrokerUnavailable):
+            self._has_to_resume = True
+            raise
+
+    def _step(self) -> int:
+        if self._has_to_resume:
             self._resume()
-        records = self._unfinished or self._consumer.poll(self._limits.wait_s, self._limits.batch)
-        if not self._unfinished and self._held != (held := self._consumer.held() or frozenset()):
+        again = self._unfinished[: self._limits.batch]
+        records = again or self._consumer.poll(self._limits.wait_s, self._limits.batch)
+        if not again and self._held != (held := self._consumer.held() or frozenset()):
             self._held, self._has_to_resume = held, True  # until the ledger has answered
             self._offsets = {position: offset for position, offset in self._offsets.items() if position in held}
             self._unfinished = records  # if the ledger does not answer now, they are not lost
             self._resume()
         if records or self._has_only_labels:
-            self._unfinished = records
+            if not again:
+                self._unfinished = records
             self._handle(records)
-            self._publisher.flush()
-            self._unfinished = []
+            self._unfinished = self._unfinished[len(records) :]
+            self._unflushed += records
             for record in records:
                 position = record.topic, record.partition
                 # A rebalance may deliver again what is finished but not committed: offsets only go up.
                 self._offsets[position] = max(record.offset + 1, self._offsets.get(position, 0))
         else:
-            self._states.ask(self._order.last)  # states that are behind are caught up without payments, too
+            _ = self.caught_up  # states that are behind are caught up without payments, too
         since = monotonic() - self._committed_at
         if since >= (self._limits.commit_at_last_s if records else self._limits.commit_interval_s):
             self.commit()
         return len(records)
 
     def commit(self) -> None:
-        """Commit the ledger's checkpoints and the offsets of finished micro-batches."""
+        """Commit the ledger's checkpoints and the offsets of micro-batches that the broker has everything of."""
+        self._writer.settle()
+        self._flush()
         reached = self._states.reached(self._order.last)
         if self._offsets or reached != self._reached:  # states may have been caught up since the last payment
             self._ledger.save_checkpoints(reached)
@@ -166,9 +189,20 @@ class Worker:
         """Leave the consumer group and release everything the worker was given."""
         self._consumer.close()
         self._publisher.close()
+        self._writer.close()
         self._states.close()
         self._scoring.close()
         self._ledger.close()
+
+    def _flush(self) -> None:
+        """Step 7. What the broker did not acknowledge is handled again: the ledger knows the decisions."""
+        unflushed, self._unflushed = self._unflushed, []
+        try:
+            self._publisher.flush()
+        except BrokerUnavailable:
+            self._unfinished = [*unflushed, *self._unfinished]
+            self._offsets = {}
+            raise
 
     @property
     def _has_only_labels(self) -> bool:
@@ -177,7 +211,10 @@ class Worker:
 
     def _hand_over(self) -> dict[Position, int]:
         """Return what can be committed before partitions are taken away; the next owner does the rest again."""
-        offsets, self._offsets = self._offsets, {}
+        offsets, self._offsets, self._unflushed = self._offsets, {}, []
+        self._writer.settle()
+        if not self._publisher.is_flushed(REVOKE_S):
+            return {}
         try:
             self._ledger.save_checkpoints(self._states.reached(self._order.last))
         except LedgerUnavailable as error:
@@ -187,36 +224,43 @@ class Worker:
 
     def _resume(self) -> None:
         """Take up the order of the partitions held where the ledger is."""
+        self._writer.settle()
         own = {EARLIER, *map(source_of_partition, self._held)}
         progress = {source: found for source, found in self._ledger.sources().items() if source in own}
         labels = self._ledger.pending_labels({partition for topic, partition in self._held if topic == LABELS})
         self._order = Order(labels, {source: found.last_seq for source, found in progress.items()})
         self._states.resume({source: found.checkpoint for source, found in progress.items()})
         self._has_to_resume = False
+        self._ask = self._limits.ask_first  # after a take-over what comes may have been decided
 
     def _handle(self, records: Sequence[Record]) -> None:
         """Steps 2 to 6. A transaction that REST or another worker records in between leads back to step 2."""
         for _ in range(RACES):
             watch = Stopwatch()
-            with_history = self.caught_up
-            watch.lap("catch_up")
-            intake = take_in(records, self._ledger, self._clock() if self._limits.refuse_future else None)
+            now = self._clock() if self._limits.refuse_future else None
+            intake = take_in(records, self._ledger, now, ask=self._ask > 0)
             watch.lap("intake")
+            fresh = self._writer.fresh
+            with_history = fresh is not None or self.caught_up
+            watch.lap("catch_up")
             events = self._place(intake)
-            scored = self._scoring.decide(events, stage_ms=watch.stage_ms, with_history=with_history)
+            scored = self._scoring.decide(events, stage_ms=watch.stage_ms, with_history=with_history, fresh=fresh)
             watch.skip()
             try:
                 outgoing = self._record(intake, events, scored.decisions)
             except (DuplicateConflict, Superseded) as refusal:
                 log.info("taking a micro-batch in again", error=str(refusal))
                 self._resume()
+                self._ask += 1
                 continue
+            self._ask = self._limits.ask_first if intake.has_known else max(0, self._ask - 1)
             watch.lap("ledger")
             self._publish(intake, outgoing)
             watch.lap("publish")
             if with_history and scored.states is not None and events:
-                self._fold(scored, events)
-            watch.lap("store_write")
+                self._writer.begin(scored, events)
+            elif not with_history:
+                self._states.in_passing()
             observe_stream(self._metrics, records, intake, scored, watch.stage_ms, self._clock())
             return
         raise LedgerUnavailable("The ledger keeps refusing a micro-batch as decided already.")
@@ -261,15 +305,3 @@ class Worker:
         for record, reason in intake.dead:
             log.warning("dead letter", code=reason.code, topic=record.topic, offset=record.offset, error=str(reason))
             self._publisher.dead_letter(record, reason, self._clock())
-
-    def _fold(self, scored: Scored, events: Sequence[Event]) -> None:
-        """Step 6; a store that does not answer in time leaves the states behind, to be caught up."""
-        try:
-            changed = self._scoring.write(scored, events)
-        except StoreUnavailable as error:
-            log.warning("feature states are behind", error=str(error))
-            return
-        self._states.done(event.seq for event in events)
-        self._metrics.state_conflicts(changed)
-        if scored.decisions:
-            self._metrics.feature_freshness((self._clock() - scored.decisions[0].decided_at).total_seconds())

@@ -60,7 +60,8 @@ class FeastEmbeddings:
             )
             self._online = RedisOnlineStore()
             self._online._client = self._client  # Feast would want the password in a file
-            online = {"type": "redis", "connection_string": options}
+            # Otherwise Feast drops what has the time of what is stored: another model as of the same moment.
+            online = {"type": "redis", "connection_string": options, "skip_dedup": True}
         with self._errors():
             self._config = _apply(directory, online)
         self._views = dict(zip(NODE_TYPES, EMBEDDING_VIEWS, strict=True))
@@ -72,13 +73,14 @@ class FeastEmbeddings:
             return {node_type: self._read(node_type, list(dict.fromkeys(wanted))) for node_type, wanted in keys.items()}
 
     def write(self, vectors: Mapping[NodeType, Mapping[str, NDArray[np.float32]]], as_of: datetime) -> None:
-        """Replace embeddings; on SQLite all of one type at once, on Redis unless a later one is stored."""
+        """Replace embeddings, on SQLite all of one type at once; both keep whole seconds of ``as_of``."""
         check_vectors(vectors)
         check_utc(as_of)
+        moment = as_of.replace(microsecond=0)
         with self._errors(), self._lock:
             for node_type, of_type in vectors.items():
                 rows: list[tuple[EntityKey, dict[str, Value], datetime, datetime | None]] = [
-                    (_key(node_type, key), {EMBEDDING: Value(float_list_val=FloatList(val=vector))}, as_of, None)
+                    (_key(node_type, key), {EMBEDDING: Value(float_list_val=FloatList(val=vector))}, moment, None)
                     for key, vector in of_type.items()
                 ]
                 if rows:

@@ -32,6 +32,7 @@ class MemoryEmbeddings:
         """Replace embeddings, each unless one with a later ``as_of`` is stored."""
         check_vectors(vectors)
         check_utc(as_of)
+        as_of = as_of.replace(microsecond=0)
         with self._lock:
             for node_type, of_type in vectors.items():
                 stored = self._stored[node_type]

@@ -14,6 +14,10 @@ from models.rings.communities_links import FRAUD, Ints, Past
 
 Floats = NDArray[np.float64]
 ByKind = tuple[float, float, float]  # for devices, ips, counterparties
+# Fraud of a card anywhere bears on what it shares, for who hides has honest-looking payments beside the reported ones.
+MET: ByKind = (0.5, 0.0, 0.0)  # each further card with fraud anywhere that an entity met, as a part of a fraud
+MET_MOST = 3  # such cards that count
+ELSEWHERE = 0.6  # what a card with fraud anywhere brings to its own use of an entity, as a part of a fraud
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +25,9 @@ class RingSettings:
     """How rings are found; the defaults are those that `ringfence rings quality` measures."""
 
     days: float = 90.0  # of the past that are looked at
-    doubt: ByKind = (0.7, 2.0, 3.0)  # honest payments that an entity is presumed to have besides its own
+    doubt: ByKind = (0.5, 2.0, 3.0)  # honest payments that an entity is presumed to have besides its own
     unknown: float = 0.3  # what a payment of which nothing is known counts, as a part of an honest one
-    shared: ByKind = (0.3, 0.0, 0.0)  # what each further holder of an entity counts, as a part of a fraud
+    shared: ByKind = (0.4, 0.0, 0.0)  # what each further holder of an entity counts, as a part of a fraud
     shared_most: int = 4  # further holders that count
     tainted: float = 0.3  # what a card with fraud elsewhere counts, as a part of a fraud
     entity: float = 0.35  # least suspicion of an entity
@@ -49,7 +53,9 @@ def suspicious_links(past: Past, settings: RingSettings) -> pd.DataFrame:
     links = past.links
     of_entity = _of_entities(past, settings)[links["entity"].to_numpy()]
     frauds, honest = (links[name].to_numpy(np.float64) for name in ("frauds", "honest"))
-    own = (frauds + of_entity) / (frauds + honest + 1)  # the entity's suspicion counts as one payment
+    of_card = ELSEWHERE * (_frauds_of_cards(past)[links["card"].to_numpy()] > 0)
+    own = (frauds + of_entity + of_card) / (frauds + honest + 1)  # the entity's suspicion counts as one payment
+    own = np.minimum(own, 1.0)
     keep = (of_entity >= settings.entity) & ((own >= settings.link) | (honest == 0))
     strength = own * np.array(settings.weights)[past.kinds[links["entity"].to_numpy()]]
     weighted = links.assign(weight=strength * np.log1p(np.maximum(links["payments"], 1)))
@@ -65,11 +71,18 @@ def _of_entities(past: Past, settings: RingSettings) -> Floats:
     frauds, honest, payments = (_sums(entity, links[name], size) for name in ("frauds", "honest", "payments"))
     further = np.zeros(size)
     further[entity] = np.minimum(_holders_of(links, past.holders) - 1, settings.shared_most)
-    of_card = _sums(past.payments["card"].to_numpy(), past.payments["verdict"] == FRAUD, len(past.cards))
-    tainted = _sums(entity, (of_card[card] > 0) & (links["frauds"] == 0), size)
-    signs = np.array(settings.shared)[past.kinds] * further + settings.tainted * tainted
+    known = pd.Series(_frauds_of_cards(past)[card] > 0, index=links.index)
+    tainted = _sums(entity, known & (links["frauds"] == 0), size)
+    met = np.clip(_sums(entity, known, size) - 1, 0, MET_MOST)
+    signs = (
+        np.array(settings.shared)[past.kinds] * further + settings.tainted * tainted + np.array(MET)[past.kinds] * met
+    )
     unknown = settings.unknown * (payments - frauds - honest)
     return suspicion(frauds + signs, honest, unknown, np.array(settings.doubt)[past.kinds])
+
+
+def _frauds_of_cards(past: Past) -> Floats:
+    return _sums(past.payments["card"].to_numpy(), past.payments["verdict"] == FRAUD, len(past.cards))
 
 
 def _sums(where: Ints, what: "pd.Series[int] | pd.Series[bool]", size: int) -> Floats:

@@ -5,6 +5,7 @@ Weights are as drawn, since what they are changes no duration. Importing this mo
 
 import os
 import platform
+import resource
 from collections.abc import Callable
 from importlib.metadata import version
 from time import perf_counter
@@ -40,7 +41,8 @@ def benchmark_gnn(edges: int, step: Step, *, seed: int = 0) -> dict[str, Any]:
     """Measure on a random graph of about ``edges`` edges; milliseconds are medians, on one core.
 
     ``ratio_to_node_loop`` says how many times as long a node takes in a plain Python loop over nodes and their edges,
-    with numpy for each message, as in the batch stage: the same work, on some of the nodes.
+    with numpy for each message, as in the batch stage: the same work, on some of the nodes. The graph's arrays alone
+    take ``graph_mb_per_million_edges``; ``peak_mib`` is the process's peak memory up to the end of the batch stage.
     """
     tell = step("building the graph")
     tell(0, 1)
@@ -70,7 +72,8 @@ def benchmark_gnn(edges: int, step: Step, *, seed: int = 0) -> dict[str, Any]:
     cpu = _embed_seconds(encoder, graph, moment, step("embedding on the CPU"))
     result["embed_edges_per_s"] = round(graph.edges / cpu)
     result["embed_threads"] = torch.get_num_threads()
-    result["memory_mb_per_million_edges"] = round(graph.memory_bytes() / graph.edges, 1)
+    result["graph_mb_per_million_edges"] = round(graph.memory_bytes() / graph.edges, 1)
+    result["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     loop = _loop_seconds(encoder, graph, moment, random, step("embedding in a plain loop"))
     result["ratio_to_node_loop"] = round(loop * int((np.diff(graph.rows) > 0).sum()) / cpu, 1)
     if torch.cuda.is_available():

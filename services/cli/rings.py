@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from features.durable import replace_file
+from features.errors import ConfigurationError
 from models.rings.communities_suspicion import RingSettings
 from models.rings.communities_types import FraudRing, Money
 from services.benchmarks.rings import benchmark_rings
@@ -105,8 +106,7 @@ def show(
     snapshot, ring = known_ring(open_state(state or Settings().state, create=False), ring_id)
     for path, make in ((svg, picture), (html, page)):
         if path is not None:
-            replace_file(path.absolute(), make(ring, snapshot.at).encode())
-            say(f"written: {path}")
+            write_picture(path, make(ring, snapshot.at))
     if as_json:
         print_json(ring)
         return
@@ -137,6 +137,18 @@ def quality(
     with progress("finding planted rings") as tell:
         result = benchmark_rings(range(seed, seed + histories), every_days=every, progress=tell)
     print_json(result) if as_json else print_table("Measured", result)
+
+
+def write_picture(path: Path, content: str) -> None:
+    """Write a picture or a page; raises `ConfigurationError` where that fails."""
+    try:
+        replace_file(path.absolute(), content.encode())
+    except OSError as error:
+        raise ConfigurationError(
+            f"The picture cannot be written to {path}: {error.strerror or error}.",
+            remedy="Choose a folder that can be written and has room.",
+        ) from error
+    say(f"written: {path}")
 
 
 def summary(ring: FraudRing) -> dict[str, Any]:

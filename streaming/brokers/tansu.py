@@ -15,9 +15,10 @@ from streaming.brokers.process import RunningBroker, check_port_free, free_port,
 
 DIFFERENCES = {
     "memory_only": "Messages, topics and offsets are gone when it stops: it is built with memory storage only.",
-    "slow_rebalance": (
-        "It answers a join after half the session timeout, 5 s with ours, and a change of members takes 5 to 30 s, in "
-        "which two members may hold a partition. Redelivery is harmless, so this costs time only."
+    "one_member": (
+        "It answers a join after half the session timeout, 5 s with ours, and does not number the generations in "
+        "between: a change of members takes 5 to 30 s, in which two may hold a partition, or never ends when their "
+        "joins take turns. One member of a group is what it is good for; several need Apache Kafka."
     ),
     "slow_fetch": (
         "A waiting fetch looks for new messages after half of its wait, then after half of the rest, so the wait is "

@@ -24,7 +24,7 @@ from streaming.ledgers.batches import (
     not_waiting,
     out_of_order,
 )
-from streaming.ledgers.bulk import BulkInsert
+from streaming.ledgers.bulk import AdvanceSources, BulkInsert
 from streaming.ledgers.database import READS, open_engine, parse_url, translated, upgrade
 from streaming.ledgers.packing import Names, decode_names, encode_names, names_id
 
@@ -66,7 +66,7 @@ class SqlLedger:
         options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
         self._reader = engine.execution_options(**{READS: True}, **options)
         self._insert_decisions = BulkInsert(schema.decisions, engine.dialect)
-        self._advance_source = statements.advance_source(engine.dialect.name)
+        self._advance_sources = AdvanceSources(engine.dialect)
         self._insert_labels = BulkInsert(schema.labels, engine.dialect, only_new=True)
         self._insert_history = BulkInsert(schema.history, engine.dialect, only_new=True)
         self._insert_names = BulkInsert(schema.feature_names, engine.dialect, only_new=True)
@@ -189,10 +189,8 @@ class SqlLedger:
 
     def _write_rest(self, connection: Connection, batch: LedgerBatch, seqs: list[int]) -> None:
         """Everything but the decisions themselves, which come first so that a duplicate is told as one."""
-        for source, (first, last) in sorted(ends_of_sources(seqs).items()):
-            place = {"source": source, "first": first, "last": last, "begin": first_seq(source)}
-            if connection.execute(self._advance_source, place).first() is None:
-                raise out_of_order(first, last)
+        if seqs and not self._advance_sources(connection, ends_of_sources(seqs)):
+            raise out_of_order(min(seqs), max(seqs))
         for transaction_id, seq in batch.placed:
             if not connection.execute(statements.PLACE, {"id_": transaction_id, "seq_": seq}).rowcount:
                 raise not_waiting("The decision", transaction_id)

@@ -6,7 +6,6 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     Boolean,
-    Executable,
     Select,
     String,
     bindparam,
@@ -18,7 +17,6 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from streaming.ledgers.schema import decisions, feature_names, history, identity, labels, sources
 
@@ -128,23 +126,3 @@ def _events() -> Select[Any]:
 
 
 EVENTS_AFTER = _events()
-
-
-def advance_source(dialect: str) -> Executable:
-    """Move a source's last seq to ``last`` and return the source, unless it is at ``first`` or beyond already."""
-    insert_into = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    row: dict[str, Any] = {
-        "source": bindparam("source"),
-        "last_seq": bindparam("last"),
-        "checkpoint": bindparam("begin"),
-    }
-    return (
-        insert_into(sources)
-        .values(row)
-        .on_conflict_do_update(
-            index_elements=["source"],
-            set_={"last_seq": bindparam("last")},
-            where=sources.c.last_seq < bindparam("first"),
-        )
-        .returning(sources.c.source)  # no row if it was not moved: drivers do not agree on counting here
-    )

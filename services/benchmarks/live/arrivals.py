@@ -34,11 +34,13 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 class Arrivals:
     """Collects decisions; times are seconds of one clock.
 
-    Payment ``n`` is due at ``start + n / rate``; the first ``warm_up`` of ``total`` are left out of the figures.
+    Payment ``n`` is due at ``start + n / rate``; the first ``warm_up`` of ``total`` are left out of the figures, and
+    the first ``eased`` of these are due at half the rate.
     """
 
-    def __init__(self, *, start: float, rate: float, total: int, warm_up: int = 0) -> None:
-        self.due = start + np.arange(total) / rate
+    def __init__(self, *, start: float, rate: float, total: int, warm_up: int = 0, eased: int = 0) -> None:
+        number = np.arange(total)
+        self.due = start + (number + np.minimum(number, eased)) / rate
         self._arrived: NDArray[np.float64] = np.full(total, np.nan)
         self._rate = rate
         self.warm_up = warm_up

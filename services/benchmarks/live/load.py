@@ -16,7 +16,7 @@ from services.settings import Settings
 from streaming.broker import Broker, Consumer
 from streaming.brokers.clients import Client, connect
 
-TICK_S = 0.001  # payments due within a tick are sent together; the wait counts as latency
+TICK_S = 0.004  # payments due within a tick are sent together, as producers do that linger; the wait counts as latency
 QUIET_S = 10.0  # without a decision for so long, what is in flight counts as lost
 POLL = 500
 

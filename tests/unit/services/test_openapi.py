@@ -8,9 +8,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
 from prometheus_client import CollectorRegistry
-from schemathesis import checks
 
 from features.codec import decode_transaction
 from monitoring.metrics import Metrics
@@ -18,6 +16,7 @@ from services.openapi import portable
 from services.ring_book import RingBook
 from services.rings_app import create_rings_app
 from tests.unit.services.client import TOKEN
+from tests.unit.services.fuzzing import fuzz
 from tests.unit.services.ring_states import with_rings
 from tests.unit.services.worlds import World
 
@@ -104,39 +103,8 @@ def test_patterns_are_portable():
     assert "\\A" not in json.dumps(DOCUMENTS)
 
 
-CHECKS = (
-    checks.not_a_server_error,
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_schema_conformance,
-    checks.negative_data_rejection,
-    checks.unsupported_method,
-    checks.ignored_auth,
-)
-FUZZ = settings(
-    max_examples=10,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", APPS)
 def test_a_fuzzer_finds_no_gap_between_the_document_and_the_service(name):
     schema = schemathesis.openapi.from_asgi("/openapi.json", APPS[name], headers={"Authorization": f"Bearer {TOKEN}"})
-    calls = 0
-    for found in schema.get_all_operations():
-        operation = found.ok()
-
-        @FUZZ
-        @given(case=operation.as_strategy())
-        def call(case):
-            nonlocal calls
-            calls += 1
-            case.call_and_validate(headers={"Authorization": f"Bearer {TOKEN}"}, checks=CHECKS)
-
-        call()
-    assert calls > 20
+    assert fuzz(schema, TOKEN) > 20

@@ -1,10 +1,12 @@
 """Whose states a store holds, and how one that was emptied is filled again."""
 
+import struct
 from time import sleep
 
 import pytest
 
 from features.errors import ConfigurationError, StoreEmptied, StoreUnavailable
+from features.state_layout import H_TOTAL
 from features.store import HISTORY_OF
 from features.stores.memory import MemoryStore
 from streaming import catch_up
@@ -160,4 +162,39 @@ def test_catching_up_in_a_thread_lets_decisions_go_on(monkeypatch):
     while not worker.caught_up:
         sleep(0.001)
     assert world.states() == calm_states(*PAYMENTS[:20])
+    worker.close()
+
+
+def applied(world):
+    """How many payments each state has taken in."""
+    return {
+        (entity, key): struct.unpack_from("<q", state, 8 * (1 + H_TOTAL))[0]
+        for entity, found in world.states().items()
+        for key, state in found.items()
+    }
+
+
+def test_a_load_that_leaves_the_thread_no_time_is_caught_up_with_in_passing(monkeypatch):
+    """As when a store hiccups under full load: each micro-batch folds a little of what is missing, of each source."""
+    monkeypatch.setattr(catch_up, "NEAR", 10)
+    monkeypatch.setattr(catch_up, "IN_PASSING", 14)
+    many = [payment(n) for n in range(150)]
+    world, calm = World(partitions=3), World(partitions=3)
+    for each in (world, calm):
+        each.drain()  # takes possession of the store
+        each.send(*many)
+    calm.drain()
+    worker = world.worker(consumer=world.broker.consumer([TRANSACTIONS, LABELS], "worker"))
+    worker.warm_up()
+    monkeypatch.setattr(worker._states, "_advanced", lambda: sleep(0.01))  # the thread gets nowhere
+    with monkeypatch.context() as hiccup:
+        hiccup.setattr(worker._states, "ask", lambda _: False)
+        for _ in range(5):
+            worker.step()
+    while worker.step():  # seven payments more each time, and fourteen folded
+        pass
+    assert worker.caught_up
+    assert any(d.degraded for d in world.decisions())
+    assert not world.decisions()[-1].degraded
+    assert applied(world) == applied(calm)  # no more: partitions were folded in another order
     worker.close()

@@ -4,6 +4,7 @@ The oracle is a worker that nothing ever happens to: after any accident, decisio
 be the same, byte for byte.
 """
 
+import dataclasses
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -67,9 +68,10 @@ class Tripwire:
 class World:
     """A broker, a ledger and a store that outlive their workers."""
 
-    def __init__(self):
+    def __init__(self, *, partitions=1, **limits):
+        self.limits = dataclasses.replace(LIMITS, **limits)
         self.broker, self.ledger, self.store = MemoryBroker(), MemoryLedger(), MemoryStore()
-        self.broker.ensure_topics({TRANSACTIONS: 1, DECISIONS: 2, LABELS: 1, DEAD_LETTER: 1})
+        self.broker.ensure_topics({TRANSACTIONS: partitions, DECISIONS: 2, LABELS: 1, DEAD_LETTER: 1})
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
 
@@ -90,7 +92,7 @@ class World:
             ledger=ledger or self.ledger,
             scoring=self.scoring(store),
             metrics=self.metrics,
-            limits=LIMITS,
+            limits=self.limits,
             clock=lambda: NOW,
         )
 
@@ -158,6 +160,7 @@ def label(n, minutes, is_fraud=True):
 
 
 PAYMENTS = [payment(n) for n in range(40)]
+asking_or_not = pytest.mark.parametrize("ask_first", [0, 50])
 
 
 @pytest.fixture(scope="module")
@@ -207,10 +210,11 @@ def test_a_crash_in_any_gap_changes_nothing(gap, nth, calm):
     assert world.outcome() == calm
 
 
-def test_crashes_at_random_again_and_again(calm):
+@asking_or_not
+def test_crashes_at_random_again_and_again(ask_first, calm):
     for seed in range(25):
         chosen = random.Random(seed)
-        world = World()
+        world = World(ask_first=ask_first)
         world.send(*PAYMENTS)
         for _ in range(6):
             part, method, after = GAPS[chosen.choice(list(GAPS))]
@@ -348,8 +352,52 @@ def test_a_failed_write_is_made_up_for(calm):
     assert world.outcome() == calm
 
 
-def test_a_duplicate_gets_the_original_decision_and_counts_once():
-    world, once = World(), World()
+def test_the_ledger_is_asked_only_while_it_knows_what_comes(calm):
+    world = World(ask_first=2)
+
+    class Counting(Tripwire):
+        asked = 0
+
+        def find(self, ids):
+            Counting.asked += 1
+            return world.ledger.find(ids)
+
+    worker = world.worker(ledger=Counting(world.ledger, "none"))
+    world.send(*PAYMENTS)  # six micro-batches
+    world.drain(worker)
+    assert Counting.asked == 2
+    world.send(PAYMENTS[3])  # the ledger refuses it, and tells of it and of the next two micro-batches when asked
+    world.drain(worker)
+    assert Counting.asked == 4  # to find that it is known, and to publish its decision again
+    assert Counter(d.transaction_id for d in world.decisions())["t3"] == 2
+    world.send(*(payment(n) for n in range(50, 90)))
+    world.drain(worker)
+    assert Counting.asked == 6
+    assert {d.transaction_id for d in world.decisions()} > {"t0", "t89"}
+
+
+def test_what_the_broker_did_not_acknowledge_is_published_again():
+    world = World(commit_interval_s=60.0, commit_at_last_s=60.0)
+    producer = Tripwire(Tripwire(world.broker.producer(), "flush", error=BrokerUnavailable("away")), "close")
+    producer.close = lambda: None  # what it held is gone
+    worker = world.worker(producer=producer)
+    world.send(*PAYMENTS[:21])
+    for _ in range(3):
+        worker.step()
+    assert world.ledger.count() == 21
+    with pytest.raises(BrokerUnavailable):
+        worker.commit()
+    assert world.decisions() == []
+    world.send(*PAYMENTS[21:])
+    world.drain(worker)
+    assert Counter(d.transaction_id for d in world.decisions()) == dict.fromkeys(
+        (p.transaction_id for p in PAYMENTS), 1
+    )
+
+
+@asking_or_not
+def test_a_duplicate_gets_the_original_decision_and_counts_once(ask_first):
+    world, once = World(ask_first=ask_first), World()
     world.send(PAYMENTS[0], PAYMENTS[1], PAYMENTS[0])
     world.drain()
     world.send(PAYMENTS[1])
@@ -360,8 +408,9 @@ def test_a_duplicate_gets_the_original_decision_and_counts_once():
     assert world.outcome() == once.outcome()
 
 
-def test_the_same_id_with_other_content_is_set_aside():
-    world = World()
+@asking_or_not
+def test_the_same_id_with_other_content_is_set_aside(ask_first):
+    world = World(ask_first=ask_first)
     changed = msgspec.structs.replace(PAYMENTS[0], amount=1e6)
     world.send(PAYMENTS[0], changed)
     world.drain()
@@ -379,8 +428,9 @@ def test_poison_goes_to_the_dead_letter_queue_with_its_bytes(raw):
     assert {d.transaction_id for d in world.decisions()} == {"t0", "t1"}
 
 
-def test_a_payment_decided_over_rest_is_folded_once_and_published():
-    world, oracle = World(), World()
+@asking_or_not
+def test_a_payment_decided_over_rest_is_folded_once_and_published(ask_first):
+    world, oracle = World(ask_first=ask_first), World()
     oracle.send(PAYMENTS[0], PAYMENTS[6])
     oracle.drain()
     (answered,) = DirectScoring(world.scoring(), world.ledger).score([PAYMENTS[0]])
@@ -390,8 +440,9 @@ def test_a_payment_decided_over_rest_is_folded_once_and_published():
     assert world.states() == oracle.states()
 
 
-def test_only_a_payment_that_nobody_decided_can_be_too_early():
-    world = World()
+@asking_or_not
+def test_only_a_payment_that_nobody_decided_can_be_too_early(ask_first):
+    world = World(ask_first=ask_first)
     decided, unknown = (payment(n, event_time=NOW + timedelta(hours=1)) for n in (0, 1))
     (answered,) = DirectScoring(world.scoring(), world.ledger).score([decided])  # its clock is ahead of the worker's
     world.send(decided, unknown)

@@ -36,6 +36,15 @@ class EmbeddingConformance:
         assert found["10.0.0.1"].as_of == NOON + timedelta(hours=1)
         assert found["kept"].as_of == NOON
 
+    def test_another_model_as_of_the_same_moment_replaces(self, store):
+        store.write({"card": {"c": vector(1)}}, NOON)
+        store.write({"card": {"c": vector(2)}}, NOON)
+        assert store.read({"card": ["c"]})["card"]["c"].vector.tolist() == [2.0]
+
+    def test_times_are_kept_in_whole_seconds(self, store):
+        store.write({"card": {"c": vector(1)}}, NOON + timedelta(microseconds=834_000))
+        assert store.read({"card": ["c"]})["card"]["c"].as_of == NOON
+
     def test_more_than_one_call_can_take(self, store):
         many = {f"c{number}": vector(number) for number in range(2_500)}
         store.write({"card": many}, NOON)

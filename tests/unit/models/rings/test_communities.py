@@ -63,6 +63,17 @@ def test_who_paid_a_mule_without_harm_is_no_member():
     assert ring.card_ids() == {"a", "b", "c"}
 
 
+def test_fraud_elsewhere_tells_a_hidden_member_from_a_guest():
+    on_device = {"device_id": "dev"}
+    ring = [paid(card, day, fraud=1, **on_device) for card in "abc" for day in (1, 5, 9)]
+    unnoticed = [paid(card, day, fraud=0, **on_device) for card in ("hidden", "guest") for day in (3, 4)]
+    elsewhere = [paid(card, 6, fraud=int(card == "hidden"), ip=f"home of {card}") for card in ("hidden", "guest")]
+    [found] = find_rings(history(*ring, *unnoticed, *elsewhere), AT)
+    assert found.card_ids() == {"a", "b", "c", "hidden"}
+    [found] = find_rings(history(*ring, *unnoticed), AT)
+    assert found.card_ids() == {"a", "b", "c"}
+
+
 def test_a_receiver_that_is_a_card_itself_is_a_member():
     mules = [paid(card, day, fraud=1, counterparty_id="d") for card in "abc" for day in (1, 5, 9)]
     [ring] = find_rings(history(*mules, paid("d", 3)), AT)

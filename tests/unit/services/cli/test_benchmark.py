@@ -1,13 +1,17 @@
 """`ringfence benchmark`, end to end on small simulations."""
 
+import importlib
 import json
 
 import pytest
 from typer.testing import CliRunner
 
 from features.catalogue import NAMES
+from features.errors import ConfigurationError
 from models.fitting import FAMILIES
+from services import extras
 from services.benchmarks import feast_scalars, models, online
+from services.benchmarks.gnn_graph import random_graph
 from services.benchmarks.pandas_windows import WINDOW_NAMES
 from services.cli.app import app
 from services.cli.benchmark import rows
@@ -71,6 +75,32 @@ def test_novelty_names_the_kinds_there_are():
     assert done.exit_code == 2
     assert "phishing" in done.output
     assert "mule_ring" in done.output
+
+
+def test_gnn_prints_one_object_with_every_figure(monkeypatch):
+    pytest.importorskip("torch")
+    gnn = importlib.import_module("services.benchmarks.gnn")
+    monkeypatch.setattr(gnn, "CALLS", 2)
+    monkeypatch.setattr(gnn, "LOOP_NODES", 5)
+    monkeypatch.setattr(gnn.torch.cuda, "is_available", lambda: False)
+    done = CliRunner().invoke(app, ["benchmark", "gnn", "--edges", "20000", "--json"])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["edges"] == pytest.approx(20_000, rel=0.05)
+    times = ("head_ms_1", "head_ms_64", "live_ms_1", "live_ms_64", "embed_edges_per_s", "ratio_to_node_loop")
+    assert all(result[name] > 0 for name in times)
+    graph = random_graph(20_000, 0)
+    assert result["nodes"] == graph.starts[-1]
+    assert result["graph_mb_per_million_edges"] == round(graph.memory_bytes() / graph.edges, 1)
+    assert result["peak_mib"] > 50
+    assert "cuda" not in result
+
+
+def test_gnn_without_the_extra_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(extras, "GNN", ("torch", "no_such_package"))
+    done = CliRunner().invoke(app, ["benchmark", "gnn"])
+    assert isinstance(done.exception, ConfigurationError)
+    assert "pip install 'ringfence[gnn]'" in done.exception.remedy
 
 
 def test_a_person_sees_a_row_for_each_size_of_micro_batch():

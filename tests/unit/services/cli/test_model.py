@@ -1,20 +1,18 @@
 """The model commands, run as a person would: on a real state directory and a real file of payments."""
 
-import json
 from datetime import UTC, datetime
 
 import pytest
-from typer.testing import CliRunner
 
 from features.errors import ConfigurationError, DataError, StateError
 from models.gate_report import Check, GateReport
 from services.cli import gate
-from services.cli.app import app
 from services.promotion import promote
 from services.registry import read_registry
 from services.state_directory import open_state
 from streaming.simulator import Scenario, simulate
 from streaming.simulator.files import write
+from tests.unit.services.cli.calls import last_json, run
 from tests.unit.services.trained import install_editions
 
 TRAINED_UNTIL = datetime(2025, 1, 4, tzinfo=UTC)
@@ -32,18 +30,6 @@ def state(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RINGFENCE_STATE", str(tmp_path / "state"))
     return open_state(tmp_path / "state")
-
-
-def run(*arguments, status=0):
-    result = CliRunner().invoke(app, [str(one) for one in arguments], env={"COLUMNS": "160"})
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == status, result.output
-    return result.stdout
-
-
-def last_json(*arguments, status=0):
-    return json.loads(run(*arguments, "--json", status=status).splitlines()[-1])
 
 
 def champion(state):

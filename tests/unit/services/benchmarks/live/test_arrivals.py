@@ -5,6 +5,7 @@ import math
 import pytest
 
 from services.benchmarks.live.arrivals import Arrivals
+from services.benchmarks.live.orders import Command
 
 
 def run(total, rate=100.0, warm_up=0, late=lambda _: 0.01, skip=()):
@@ -64,3 +65,9 @@ def test_a_run_without_any_answer_has_no_latency():
     assert set(figures.latency_ms.values()) == {None}
     assert (figures.lost, figures.achieved_per_s, figures.flat_out_per_s) == (10, 0.0, None)
     assert not any(math.isnan(value) for value in (figures.offered_per_s, figures.sent_late_ms))
+
+
+def test_a_warm_up_begins_at_half_the_rate():
+    arrivals = Command(rate=10.0, seconds=2.0, warm_up_s=6.0).arrivals(100.0)
+    assert (len(arrivals.due), arrivals.warm_up) == (60, 40)
+    assert arrivals.due[[0, 1, 20, 21, 40, 59]].tolist() == pytest.approx([100.0, 100.2, 104.0, 104.1, 106.0, 107.9])

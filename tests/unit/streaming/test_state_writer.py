@@ -1,0 +1,111 @@
+"""States are written while the worker goes on, and nothing says that they are durable before they are."""
+
+from threading import Event, Timer
+
+import pytest
+
+from features.errors import StoreUnavailable
+from tests.unit.streaming.test_worker import PAYMENTS, Crash, World, payment
+
+
+class Slow:
+    """A store whose `replace` waits until it is let go, then raises ``error`` if there is one."""
+
+    def __init__(self, store, error=None):
+        self._store, self._error = store, error
+        self.let_go, self.asked = Event(), Event()
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def replace(self, *arguments):
+        self.asked.set()
+        assert self.let_go.wait(10)
+        if self._error is not None:
+            raise self._error
+        return self._store.replace(*arguments)
+
+
+def test_a_step_ends_while_states_are_written_and_the_next_waits_for_them():
+    world = World(batch=1, commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store)
+    worker = world.worker(store=store)
+    world.send(*PAYMENTS[:2])
+    worker.step()
+    assert store.asked.wait(10)
+    assert world.ledger.count() == 1
+    assert not world.states()["card"]
+    Timer(0.1, store.let_go.set).start()
+    worker.step()
+    worker.commit()
+    assert [d.degraded for d in world.decisions()] == [(), ()]
+    assert world.counted("state_conflicts") == 0
+    assert len(world.states()["card"]) == len({payment.card_id for payment in PAYMENTS[:2]})
+
+
+def test_a_checkpoint_waits_for_the_states_that_it_vouches_for():
+    world = World(commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store)
+    worker = world.worker(store=store)
+    world.send(*PAYMENTS[:3])
+    worker.step()
+    assert [found.checkpoint < found.last_seq for found in world.ledger.sources().values()] == [True]
+    Timer(0.1, store.let_go.set).start()
+    worker.commit()
+    assert [found.checkpoint == found.last_seq for found in world.ledger.sources().values()] == [True]
+    assert world.states()["card"]
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("away"), Crash()])
+def test_a_write_that_failed_leaves_the_states_behind(error):
+    world = World(commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store, error)
+    store.let_go.set()
+    worker = world.worker(store=store)
+    world.send(*PAYMENTS[:3])
+    worker.step()
+    if isinstance(error, Crash):
+        with pytest.raises(Crash):
+            worker.commit()
+    else:
+        worker.commit()
+    assert [found.checkpoint < found.last_seq for found in world.ledger.sources().values()] == [True]
+
+
+def of_one_card(count):
+    return [payment(n, card_id="card0", merchant_id="shop0", device_id="dev0") for n in range(count)]
+
+
+def calm_outcome(*messages):
+    calm = World(batch=1)
+    calm.send(*messages)
+    calm.drain()
+    return calm.outcome()
+
+
+def test_a_payment_counts_for_the_next_while_its_states_are_on_their_way():
+    world = World(batch=1, commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store)
+    worker = world.worker(store=store)
+    world.send(*of_one_card(2))
+    worker.step()
+    assert store.asked.wait(10)
+    store.read = lambda _: pytest.fail("read what is on its way")
+    Timer(0.2, store.let_go.set).start()
+    worker.step()
+    worker.commit()
+    assert world.outcome() == calm_outcome(*of_one_card(2))
+
+
+def test_what_rests_on_a_write_that_failed_is_not_written_before_it():
+    world = World(batch=1, commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store, StoreUnavailable("away"))
+    worker = world.worker(store=store)
+    world.send(*of_one_card(4))
+    worker.step()
+    Timer(0.2, store.let_go.set).start()
+    worker.step()  # decided by what the first led to, which then fails
+    assert not world.states()["card"]
+    store._error = None
+    world.drain(worker)
+    assert world.outcome() == calm_outcome(*of_one_card(4))
