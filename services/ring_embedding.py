@@ -54,7 +54,7 @@ def embed_rings(
     Returns how many were written, the edges of the graph and the seconds that computing took.
     """
     kept = ModelEmbeddings(store, bundle.version)
-    if since is not None and ((run := kept.read({})[1]) is None or run < since):
+    if since is not None and ((run := kept.read({})[1]) is None or run < since.floor("s")):  # as they are kept
         raise ConfigurationError(
             f"Embeddings of {bundle.version} as of {since} are not in the store; the last run was as of {run}.",
             remedy="Leave out --since: everything is computed then.",

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Table, insert
 from sqlalchemy.dialects import sqlite
 
+from features.events import first_seq
 from streaming.ledgers.schema import sources
 
 
@@ -42,28 +43,26 @@ class BulkInsert:
 
 
 class AdvanceSources:
-    """Moves sources' last ``seq`` on, each unless it is at the first new one or beyond already.
-
-    A new source's checkpoint is just before what it is given. That of a known source stays; what would be inserted
-    there only tells how far it may have come.
-    """
+    """Moves sources' last ``seq`` on, each unless it is at the first new one or beyond already; in one statement."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._in_arrays = dialect.name == "postgresql"
 
     def __call__(self, connection: Connection, ends: Mapping[int, tuple[int, int]]) -> bool:
         """Move each source from before its first to its last ``seq``, one or more; return whether all were moved."""
-        rows = [(source, last, first - 1) for source, (first, last) in sorted(ends.items())]  # locked in this order
+        rows = [(source, *ends[source], first_seq(source)) for source in sorted(ends)]  # they are locked in this order
         if self._in_arrays:
-            values = "SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])"
+            given = "SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])"
             parameters: tuple[Any, ...] = tuple(map(list, zip(*rows, strict=True)))
         else:
-            values = "VALUES " + ", ".join(["(?, ?, ?)"] * len(rows))
+            given = "VALUES " + ", ".join(["(?, ?, ?, ?)"] * len(rows))
             parameters = tuple(value for row in rows for value in row)
         statement = (
-            f"INSERT INTO {sources.name} (source, last_seq, checkpoint) {values} "
-            f"ON CONFLICT (source) DO UPDATE SET last_seq = excluded.last_seq "
-            f"WHERE {sources.name}.last_seq <= excluded.checkpoint RETURNING source"
+            f"WITH given (source, first_seq, last_seq, none_yet) AS ({given}) "  # noqa: S608 (no values in it)
+            f"INSERT INTO {sources.name} (source, last_seq, checkpoint) "
+            "SELECT source, last_seq, none_yet FROM given WHERE true "
+            f"ON CONFLICT (source) DO UPDATE SET last_seq = excluded.last_seq WHERE {sources.name}.last_seq < "
+            "(SELECT given.first_seq FROM given WHERE given.source = excluded.source) RETURNING source"
         )
         # A source that was not moved is not returned: drivers do not agree on counting here.
         return len(connection.exec_driver_sql(statement, parameters).all()) == len(rows)

@@ -57,7 +57,7 @@ def test_stored_embeddings_score_as_live_sampling_does(simulation, trained):
     features = replay(table).features[-40:]
     payments = list(transactions(recent))
     embeddings, run = ModelEmbeddings(store, bundle.version).read(entity_keys(payments))
-    assert run == as_of
+    assert run == as_of.floor("s")
     stored = HeadScorer(bundle.head, NAMES).score(payments, features, embeddings)
     past = build_graph(table[table["event_time"] < as_of])
     live = LiveScorer(restored_encoder(bundle.encoder, CPU), bundle.head, past, NAMES).score(payments, features, {})
