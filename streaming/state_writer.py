@@ -41,12 +41,16 @@ class StateWriter:
         self._metrics = metrics
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state-writer")
+        self._others_write = False
         self._going_on: tuple[Future[_Written], Scored, Sequence[Event]] | None = None
 
     @property
     def fresh(self) -> States | None:
-        """The states that are being written; None while no write goes on."""
-        if self._going_on is not None and self._going_on[0].done():
+        """The states that are being written; None while no write goes on.
+
+        None, too, where other workers have just changed some: only the store knows theirs.
+        """
+        if self._going_on is not None and (self._going_on[0].done() or self._others_write):
             self.settle()
         return self._going_on[1].states if self._going_on is not None else None
 
@@ -68,6 +72,7 @@ class StateWriter:
         except StoreUnavailable as error:
             log.warning("feature states are behind", error=str(error))
             return False
+        self._others_write = written.changed > 0
         self._states.done(event.seq for event in events)
         self._metrics.stage("store_write", written.seconds)
         self._metrics.state_conflicts(written.changed)

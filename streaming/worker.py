@@ -257,10 +257,11 @@ class Worker:
             watch.lap("ledger")
             self._publish(intake, outgoing)
             watch.lap("publish")
-            if with_history and scored.states is not None and events:
-                self._writer.begin(scored, events)
-            elif not with_history:
+            if scored.states is None:
+                self._writer.settle()  # the next must not rest on states that lack this one
                 self._states.in_passing()
+            elif events:
+                self._writer.begin(scored, events)
             observe_stream(self._metrics, records, intake, scored, watch.stage_ms, self._clock())
             return
         raise LedgerUnavailable("The ledger keeps refusing a micro-batch as decided already.")

@@ -1,6 +1,7 @@
 """States are written while the worker goes on, and nothing says that they are durable before they are."""
 
 from threading import Event, Timer
+from time import sleep
 
 import pytest
 
@@ -109,3 +110,48 @@ def test_what_rests_on_a_write_that_failed_is_not_written_before_it():
     store._error = None
     world.drain(worker)
     assert world.outcome() == calm_outcome(*of_one_card(4))
+
+
+def test_nothing_rests_on_states_that_lack_a_payment_in_between():
+    """The first one's states are on their way when the second one's cannot be read: the third has to know of both."""
+    world = World(batch=1, commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store)
+    worker = world.worker(store=store)
+    world.send(*of_one_card(1), payment(50, card_id="card5"), *of_one_card(3)[1:])
+    worker.step()
+    assert store.asked.wait(10)
+    store.read = lambda _: (_ for _ in ()).throw(StoreUnavailable("away"))
+    Timer(0.2, store.let_go.set).start()
+    worker.step()
+    del store.read
+    world.drain(worker)
+    assert {d.transaction_id for d in world.decisions() if d.degraded} == {"t50"}
+    calm = World(batch=1)
+    calm.send(*of_one_card(1), payment(50, card_id="card5"), *of_one_card(3)[1:])
+    calm.drain()
+    assert world.states() == calm.states()
+
+
+def test_what_another_worker_has_changed_is_read_again():
+    world = World(batch=1, commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store)
+    store.let_go.set()
+    worker = world.worker(store=store)
+    asked = []
+    store.read = lambda keys: asked.append(keys) or world.store.read(keys)
+    scoring = worker._scoring
+    write, changes = scoring.write, iter([1, 0, 0])
+
+    def contended(scored, events):
+        write(scored, events)
+        sleep(0.05)
+        return next(changes)
+
+    scoring.write = contended
+    world.send(*of_one_card(3))
+    for _ in range(3):
+        worker.step()
+    worker.commit()
+    # The second took the first one's states while they were written; then others turned out to have changed some.
+    assert [bool(keys) for keys in asked] == [True, True]
+    assert world.outcome() == calm_outcome(*of_one_card(3))
