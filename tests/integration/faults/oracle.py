@@ -83,3 +83,4 @@ class Oracle:
         producer.flush()
         while self._worker.step():
             pass
+        self._worker.commit()

@@ -111,7 +111,11 @@ class World:
         published: dict[str, set[bytes]] = defaultdict(set)
         for record in self.broker.scan(DECISIONS):
             published[msgspec.json.decode(record.value, type=Decision).transaction_id].add(record.value)
-        assert published.keys() == oracle.decisions.keys()
+        lost, strange = (
+            sorted(oracle.decisions.keys() - published.keys()),
+            sorted(published.keys() - oracle.decisions.keys()),
+        )
+        assert (lost, strange) == ([], []), f"{len(lost)} lost, strange: {strange[:5]} of {len(strange)}"
         assert [key for key, values in published.items() if len(values) > 1] == []
         found = {key: msgspec.json.decode(value, type=Decision) for key, (value,) in published.items()}
         recorded = self.ledger.find(list(found))
