@@ -141,6 +141,10 @@ class _Changes(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # untype
             self._on_revoke()
         self._committed.forget()
 
+    def on_partitions_lost(self, lost: Any) -> None:  # noqa: ARG002 (the client's signature)
+        """Forget all and commit nothing: others have the partitions already, and have come further."""
+        self._committed.forget()
+
     def on_partitions_assigned(self, assigned: Any) -> None:  # noqa: ARG002 (the client's signature)
         """Forget all, in case the partitions were lost without being revoked."""
         self.dealt = True

@@ -95,7 +95,7 @@ class World:
         self.fleet.wait("all labels are folded", lambda: self.is_idle() and not self.ledger.pending_labels([0, 1]))
         for member in list(self.fleet.members):
             self.fleet.stop(member)
-        assert self.offsets.went_back == []
+        assert not self.offsets.went_back, self.offsets.went_back
 
     def is_idle(self) -> bool:
         """Whether everything is decided, folded and committed."""
