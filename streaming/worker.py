@@ -8,7 +8,7 @@ One micro-batch takes these steps, in this order:
 3. decide     read feature states, fold, score, apply the policy; every event gets its ``seq``
 4. record     decisions, labels and their ``seq`` in the ledger, in one database transaction  → decisions are final
 5. publish    decisions and dead letters
-6. fold       write the new feature states, which goes on until the next step 6 or 8          → states are durable
+6. fold       write the new feature states; under a full load until the next step 6 or 8     → states are durable
 7. flush      wait until the broker has acknowledged everything published
 8. commit     the ledger's checkpoints and, behind them, offsets                              → input is done with
 
@@ -262,6 +262,8 @@ class Worker:
                 self._states.in_passing()
             elif events:
                 self._writer.begin(scored, events)
+                if len(records) < self._limits.batch:  # nothing waits: the next read is not to wait for this write
+                    self._writer.settle()
             observe_stream(self._metrics, records, intake, scored, watch.stage_ms, self._clock())
             return
         raise LedgerUnavailable("The ledger keeps refusing a micro-batch as decided already.")

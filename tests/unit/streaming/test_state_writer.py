@@ -45,7 +45,7 @@ def test_a_step_ends_while_states_are_written_and_the_next_waits_for_them():
 
 
 def test_a_checkpoint_waits_for_the_states_that_it_vouches_for():
-    world = World(commit_interval_s=60.0, commit_at_last_s=60.0)
+    world = World(batch=3, commit_interval_s=60.0, commit_at_last_s=60.0)
     store = Slow(world.store)
     worker = world.worker(store=store)
     world.send(*PAYMENTS[:3])
@@ -59,7 +59,7 @@ def test_a_checkpoint_waits_for_the_states_that_it_vouches_for():
 
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), Crash()])
 def test_a_write_that_failed_leaves_the_states_behind(error):
-    world = World(commit_interval_s=60.0, commit_at_last_s=60.0)
+    world = World(batch=3, commit_interval_s=60.0, commit_at_last_s=60.0)
     store = Slow(world.store, error)
     store.let_go.set()
     worker = world.worker(store=store)
