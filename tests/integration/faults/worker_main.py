@@ -8,10 +8,12 @@ import faulthandler
 import os
 import signal
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event as Flag
+from threading import RLock, get_ident
 from types import SimpleNamespace
 from typing import Any
 
@@ -77,11 +79,34 @@ class Setup:
         return utc_now() + timedelta(seconds=self.clock_ahead_s)
 
 
-class Wired:
-    """Passes everything on to ``target``, striking at the call that the fault names."""
+class Alone:
+    """Passes calls on to ``target`` (a ledger), none of which is under way while ``lock`` is held elsewhere.
 
-    def __init__(self, target: Any, fault: Fault) -> None:
+    A process that is frozen within a transaction on SQLite keeps every other from writing. Whichever thread freezes it,
+    no other may be in a transaction just then.
+    """
+
+    def __init__(self, target: Any, lock: Any) -> None:
+        self._target, self._lock = target, lock
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._target, name)
+        if not callable(attribute):
+            return attribute
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._lock:
+                return attribute(*args, **kwargs)
+
+        return call
+
+
+class Wired:
+    """Passes everything on to ``target``, striking at the call that the fault names; to freeze, it holds ``lock``."""
+
+    def __init__(self, target: Any, fault: Fault, lock: Any) -> None:
         self._target, self._fault, self._calls = target, fault, 0
+        self._lock = lock if fault.signal == signal.SIGSTOP else nullcontext()
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._target, name)
@@ -92,13 +117,17 @@ class Wired:
             self._calls += 1
             hit = self._calls == self._fault.nth
             if hit and not self._fault.after:
-                os.kill(os.getpid(), self._fault.signal)
+                self._strike()
             result = attribute(*args, **kwargs)
             if hit and self._fault.after:
-                os.kill(os.getpid(), self._fault.signal)
+                self._strike()
             return result
 
         return call
+
+    def _strike(self) -> None:
+        with self._lock:  # and while this thread takes the signal, not whichever is scheduled next
+            signal.pthread_kill(get_ident(), self._fault.signal)
 
 
 class Slow:
@@ -177,14 +206,14 @@ def run_worker(setup: Setup) -> None:
     stop = Flag()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    fault = setup.fault
+    fault, in_ledger = setup.fault, RLock()
 
     def wired(part: str, target: Any) -> Any:
-        return Wired(target, fault) if fault and fault.part == part else target
+        return Wired(target, fault, in_ledger) if fault and fault.part == part else target
 
     ledger = open_ledger(setup.ledger_url)
     if fault and fault.part == "database":
-        last = Wired(SimpleNamespace(commit=lambda _: None), fault)
+        last = Wired(SimpleNamespace(commit=lambda _: None), fault, in_ledger)
         event.listen(ledger._engine, "commit", last.commit)
     broker = (_QuickKafka if setup.client == "kafka-python" else _QuickConfluent)(setup.bootstrap)
     worker = Worker(
@@ -192,7 +221,7 @@ def run_worker(setup: Setup) -> None:
             "consumer", broker.consumer([TRANSACTIONS, LABELS], setup.group, on_revoke)
         ),
         open_producer=lambda: wired("producer", broker.producer()),
-        ledger=wired("ledger", ledger),
+        ledger=wired("ledger", Alone(ledger, in_ledger)),
         scoring=_scoring(setup, wired),
         metrics=Metrics(),
         limits=setup.limits,
