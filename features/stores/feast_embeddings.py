@@ -31,8 +31,7 @@ from redis.retry import Retry
 from features.embeddings import NODE_TYPES, Embedding, Embeddings, Keys, NodeType
 from features.errors import StateError, StoreUnavailable
 from features.feast_repo.embedding_definitions import EMBEDDING, EMBEDDING_VIEWS, HISTORY, NODE_ENTITIES
-from features.stores.checks import check_utc
-from features.stores.embedding_checks import check_types, check_vectors
+from features.stores.embedding_checks import check_types, check_vectors, to_seconds
 from features.stores.feast_instance import CONFIGURATION, REGISTRY, one_process_at_a_time, usable, write_if_changed
 from features.stores.feast_redis import TIMEOUT_S, parse_url
 
@@ -75,8 +74,7 @@ class FeastEmbeddings:
     def write(self, vectors: Mapping[NodeType, Mapping[str, NDArray[np.float32]]], as_of: datetime) -> None:
         """Replace embeddings, on SQLite all of one type at once; both keep whole seconds of ``as_of``."""
         check_vectors(vectors)
-        check_utc(as_of)
-        moment = as_of.replace(microsecond=0)
+        moment = to_seconds(as_of)
         with self._errors(), self._lock:
             for node_type, of_type in vectors.items():
                 rows: list[tuple[EntityKey, dict[str, Value], datetime, datetime | None]] = [

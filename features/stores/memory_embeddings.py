@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.embeddings import NODE_TYPES, Embedding, Embeddings, Keys, NodeType
-from features.stores.checks import check_utc
-from features.stores.embedding_checks import check_types, check_vectors
+from features.stores.embedding_checks import check_types, check_vectors, to_seconds
 
 
 class MemoryEmbeddings:
@@ -31,8 +30,7 @@ class MemoryEmbeddings:
     def write(self, vectors: Mapping[NodeType, Mapping[str, NDArray[np.float32]]], as_of: datetime) -> None:
         """Replace embeddings, each unless one with a later ``as_of`` is stored."""
         check_vectors(vectors)
-        check_utc(as_of)
-        as_of = as_of.replace(microsecond=0)
+        as_of = to_seconds(as_of)
         with self._lock:
             for node_type, of_type in vectors.items():
                 stored = self._stored[node_type]
