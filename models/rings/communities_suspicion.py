@@ -51,10 +51,12 @@ def suspicious_links(past: Past, settings: RingSettings) -> pd.DataFrame:
     mule's account without any harm is no member. What only one holder is left with joins nobody.
     """
     links = past.links
-    of_entity = _of_entities(past, settings)[links["entity"].to_numpy()]
+    has_fraud = _cards_with_fraud(past)[links["card"].to_numpy()]
+    of_entity = _of_entities(past, has_fraud, settings)[links["entity"].to_numpy()]
     frauds, honest = (links[name].to_numpy(np.float64) for name in ("frauds", "honest"))
-    of_card = ELSEWHERE * (_frauds_of_cards(past)[links["card"].to_numpy()] > 0)
-    own = (frauds + of_entity + of_card) / (frauds + honest + 1)  # the entity's suspicion counts as one payment
+    own = (frauds + of_entity + ELSEWHERE * has_fraud) / (
+        frauds + honest + 1
+    )  # the entity's suspicion counts as one payment
     own = np.minimum(own, 1.0)
     keep = (of_entity >= settings.entity) & ((own >= settings.link) | (honest == 0))
     strength = own * np.array(settings.weights)[past.kinds[links["entity"].to_numpy()]]
@@ -64,14 +66,13 @@ def suspicious_links(past: Past, settings: RingSettings) -> pd.DataFrame:
     return joined
 
 
-def _of_entities(past: Past, settings: RingSettings) -> Floats:
-    """Return each entity's suspicion, by its payments and by who shares it."""
+def _of_entities(past: Past, has_fraud: NDArray[np.bool_], settings: RingSettings) -> Floats:
+    """Return each entity's suspicion, by its payments and by who shares it; ``has_fraud``: the card of each link."""
     links, size = past.links, len(past.entities)
-    entity, card = links["entity"].to_numpy(), links["card"].to_numpy()
+    entity, known = links["entity"].to_numpy(), pd.Series(has_fraud, index=links.index)
     frauds, honest, payments = (_sums(entity, links[name], size) for name in ("frauds", "honest", "payments"))
     further = np.zeros(size)
     further[entity] = np.minimum(_holders_of(links, past.holders) - 1, settings.shared_most)
-    known = pd.Series(_frauds_of_cards(past)[card] > 0, index=links.index)
     tainted = _sums(entity, known & (links["frauds"] == 0), size)
     met = np.clip(_sums(entity, known, size) - 1, 0, MET_MOST)
     signs = (
@@ -81,8 +82,8 @@ def _of_entities(past: Past, settings: RingSettings) -> Floats:
     return suspicion(frauds + signs, honest, unknown, np.array(settings.doubt)[past.kinds])
 
 
-def _frauds_of_cards(past: Past) -> Floats:
-    return _sums(past.payments["card"].to_numpy(), past.payments["verdict"] == FRAUD, len(past.cards))
+def _cards_with_fraud(past: Past) -> NDArray[np.bool_]:
+    return _sums(past.payments["card"].to_numpy(), past.payments["verdict"] == FRAUD, len(past.cards)) > 0
 
 
 def _sums(where: Ints, what: "pd.Series[int] | pd.Series[bool]", size: int) -> Floats:
