@@ -18,9 +18,11 @@ from features.catalogue import NAMES
 from features.durable import replace_file
 from features.errors import BundleError, DataError
 from features.replay import replay
+from models.calibration import probability
 from models.fitting import MAX_ROUNDS
 from models.resampling import RESAMPLES
 from models.rings.bundle import RingBundle, load_ring_bundle, save_ring_bundle
+from models.rings.column import RingColumn
 from models.rings.embedding import log_odds
 from models.rings.evaluation import RingReport, Score, compare, out_of_fold
 from models.rings.graph import RingGraph, build_graph, shuffled
@@ -45,13 +47,24 @@ class Served(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Evaluated:
     """What a network showed, what one on shuffled edges showed, and the model that was installed, if it was let in.
 
-    ``scores`` (n,) are the log-odds behind the report, those of `models.rings.evaluation.out_of_fold`.
+    ``scores`` (n,) are the log-odds behind the report, those of `models.rings.evaluation.out_of_fold`. The network that
+    was installed is the one that scored everything after the training window.
     """
 
     report: RingReport
     shuffled: RingReport | None
     bundle: RingBundle | None
     scores: Vector
+
+    @property
+    def column(self) -> RingColumn | None:
+        """Ring scores for the trees of a model; None where the gate does not let the network in."""
+        if self.bundle is None:
+            return None
+        scores = self.scores.copy()
+        there = np.isfinite(scores)
+        scores[there] = probability(scores[there])
+        return RingColumn(scores, self.bundle.version)
 
 
 def train_rings(

@@ -38,12 +38,12 @@ class NetworkQuestion:
     def ask(self, history: pd.DataFrame, features: Matrix, step: Step) -> RingColumn | None:
         """Return the ring scores for trees, None where the gate does not let them in."""
         from models.rings.training import EPOCHS  # noqa: PLC0415 the extra `gnn` only
-        from services.ring_column import ask_for_column  # noqa: PLC0415
+        from services.ring_network import evaluate_rings  # noqa: PLC0415
 
-        self._report, column = ask_for_column(
+        found = evaluate_rings(
             self._state,
             history,
-            features,
+            features=features,
             as_of=self._as_of,
             campaigns=self._campaigns,
             epochs=EPOCHS,
@@ -51,8 +51,8 @@ class NetworkQuestion:
             device=self._device,
             step=step,
         )
-        self._model = column.model if column else None
-        return column
+        self._report, self._model = found.report, found.bundle.version if found.bundle else None
+        return found.column
 
     def told(self) -> dict[str, Any]:
         """Return the ring model whose score the trees use, None where they use none, and what the gate found."""

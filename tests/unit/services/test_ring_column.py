@@ -22,7 +22,6 @@ from models.rings.column import RING_SCORE, with_ring_score
 from services import ring_network
 from services.champion import bundle_of
 from services.recalibration import recalibrate
-from services.ring_column import ask_for_column
 from services.ring_embedding import embed_rings, needed_ring_model
 from services.state_directory import open_state
 from services.training import train_and_install
@@ -55,9 +54,8 @@ def ask(state, simulation, *, lenient):
     def asked(history, features):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(ring_network, "compare", decided)
-            return ask_for_column(
-                state, history, features, campaigns=simulation.truth, epochs=1, device=CPU, step=silent
-            )[1]
+            options = {"campaigns": simulation.truth, "epochs": 1, "device": CPU, "step": silent}
+            return ring_network.evaluate_rings(state, history, features=features, **options).column
 
     compare = ring_network.compare
     return asked
