@@ -113,12 +113,11 @@ class CatchUp:
             self._working.release()
 
     def _hurried(self) -> bool:
-        while (behind := self._behind()) is not None:
-            source, seq = behind
-            try:
-                self.done([self._fold(self._at(source), seq, patient=False)])
-            except (StoreUnavailable, LedgerUnavailable):
-                return False
+        try:
+            while (reached := self._fold_behind(patient=False)) is not None:
+                self.done([reached])
+        except (StoreUnavailable, LedgerUnavailable):
+            return False
         return True
 
     def in_passing(self) -> None:
@@ -132,9 +131,9 @@ class CatchUp:
         if not self._working.acquire(blocking=False):
             return
         try:
-            if self._opened and self._refilled is None and (behind := self._behind()) is not None:
-                source, seq = behind
-                self.done([self._fold(self._at(source), seq, limit=IN_PASSING, patient=False)])
+            ready = self._opened and self._refilled is None
+            if ready and (reached := self._fold_behind(limit=IN_PASSING, patient=False)) is not None:
+                self.done([reached])
         except (StoreUnavailable, LedgerUnavailable):
             self._passed_at = -LEFT_ALONE_S  # the thread goes on, which has patience
             self._too_slow_until = monotonic() + TOO_SLOW_S
@@ -152,8 +151,7 @@ class CatchUp:
                 self._open()
             if self._refilled is not None:
                 return self._refill(self._refilled)
-            if (behind := self._behind()) is not None:
-                reached = self._fold(self._at(behind[0]), behind[1])
+            if (reached := self._fold_behind()) is not None:
                 self._ledger.save_checkpoints([reached])
                 self.done([reached])
         except StoreEmptied as error:
@@ -204,7 +202,14 @@ class CatchUp:
             self._complain(error)
             return False
 
-    def _fold(self, after: int, until: int, *, limit: int = SLICE, patient: bool = True) -> int:
+    def _fold_behind(self, *, limit: int = SLICE, patient: bool = True) -> int | None:
+        """Fold a slice of the source that is furthest behind; return how far it went, None if none is behind."""
+        if (behind := self._behind()) is None:
+            return None
+        source, seq = behind
+        return self._fold(self._at(source), seq, limit=limit, patient=patient)
+
+    def _fold(self, after: int, until: int, *, limit: int, patient: bool) -> int:
         """Fold a slice of a source's events; return how far it went."""
         events = self._ledger.events_after(after, limit)
         if not events:
@@ -242,7 +247,7 @@ class CatchUp:
         for source, progress in self._ledger.sources().items():
             done = refilled.setdefault(source, first_seq(source))
             if done < progress.last_seq:
-                refilled[source] = self._fold(done, progress.last_seq)
+                refilled[source] = self._fold(done, progress.last_seq, limit=SLICE, patient=True)
                 log.info("filling the feature store", source=source, seq=refilled[source], of=progress.last_seq)
                 return True
         self._scoring.store.patient.claim(self._ledger.identity())

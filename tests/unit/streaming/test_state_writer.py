@@ -27,10 +27,15 @@ class Slow:
         return self._store.replace(*arguments)
 
 
+def slow_world(error=None, *, batch):
+    """Return a world whose worker commits only when told to, and whose store waits; the store; the worker."""
+    world = World(batch=batch, commit_interval_s=60.0, commit_at_last_s=60.0)
+    store = Slow(world.store, error)
+    return world, store, world.worker(store=store)
+
+
 def test_a_step_ends_while_states_are_written_and_the_next_waits_for_them():
-    world = World(batch=1, commit_interval_s=60.0, commit_at_last_s=60.0)
-    store = Slow(world.store)
-    worker = world.worker(store=store)
+    world, store, worker = slow_world(batch=1)
     world.send(*PAYMENTS[:2])
     worker.step()
     assert store.asked.wait(10)
@@ -45,9 +50,7 @@ def test_a_step_ends_while_states_are_written_and_the_next_waits_for_them():
 
 
 def test_a_checkpoint_waits_for_the_states_that_it_vouches_for():
-    world = World(batch=3, commit_interval_s=60.0, commit_at_last_s=60.0)
-    store = Slow(world.store)
-    worker = world.worker(store=store)
+    world, store, worker = slow_world(batch=3)
     world.send(*PAYMENTS[:3])
     worker.step()
     assert [found.checkpoint < found.last_seq for found in world.ledger.sources().values()] == [True]
@@ -59,10 +62,8 @@ def test_a_checkpoint_waits_for_the_states_that_it_vouches_for():
 
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), Crash()])
 def test_a_write_that_failed_leaves_the_states_behind(error):
-    world = World(batch=3, commit_interval_s=60.0, commit_at_last_s=60.0)
-    store = Slow(world.store, error)
+    world, store, worker = slow_world(error, batch=3)
     store.let_go.set()
-    worker = world.worker(store=store)
     world.send(*PAYMENTS[:3])
     worker.step()
     if isinstance(error, Crash):
@@ -85,9 +86,7 @@ def calm_outcome(*messages):
 
 
 def test_a_payment_counts_for_the_next_while_its_states_are_on_their_way():
-    world = World(batch=1, commit_interval_s=60.0, commit_at_last_s=60.0)
-    store = Slow(world.store)
-    worker = world.worker(store=store)
+    world, store, worker = slow_world(batch=1)
     world.send(*of_one_card(2))
     worker.step()
     assert store.asked.wait(10)
@@ -99,9 +98,7 @@ def test_a_payment_counts_for_the_next_while_its_states_are_on_their_way():
 
 
 def test_what_rests_on_a_write_that_failed_is_not_written_before_it():
-    world = World(batch=1, commit_interval_s=60.0, commit_at_last_s=60.0)
-    store = Slow(world.store, StoreUnavailable("away"))
-    worker = world.worker(store=store)
+    world, store, worker = slow_world(StoreUnavailable("away"), batch=1)
     world.send(*of_one_card(4))
     worker.step()
     Timer(0.2, store.let_go.set).start()
@@ -114,9 +111,7 @@ def test_what_rests_on_a_write_that_failed_is_not_written_before_it():
 
 def test_nothing_rests_on_states_that_lack_a_payment_in_between():
     """The first one's states are on their way when the second one's cannot be read: the third has to know of both."""
-    world = World(batch=1, commit_interval_s=60.0, commit_at_last_s=60.0)
-    store = Slow(world.store)
-    worker = world.worker(store=store)
+    world, store, worker = slow_world(batch=1)
     world.send(*of_one_card(1), payment(50, card_id="card5"), *of_one_card(3)[1:])
     worker.step()
     assert store.asked.wait(10)
