@@ -9,7 +9,6 @@ tell it more than the request tells the fallback.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +20,15 @@ from features.flags import UNUSABLE, recorded_flags
 from features.store import FeatureStore, Found, States
 from features.transaction import Transaction
 from models.bundle import Bundle, with_column
-from models.decision import Decision, Verdict
-from models.fallback import Fallback
+from models.decision import Decision
 from models.policy import Policy
-from models.reasons import HISTORY_MISSING, reason_codes
 from models.rings.column import RING_SCORE
 from streaming.bounded_store import BoundedStore
+from streaming.judging import judge
 from streaming.network_stage import NETWORK_STAGE, NetworkStage
 from streaming.replacing import replace_states
 from streaming.ring_stage import RINGS_STAGE, RingStage, carried
+from streaming.stopwatch import Stopwatch
 from streaming.unusable_states import UnusableStates
 
 LATE_EVENT = "LATE_EVENT"  # later than the allowed lateness: scored, and flagged
@@ -145,21 +144,7 @@ class Scoring:
         ]
         anomalies = _anomalies(bundle, features, degraded)
         watch.lap("model")
-        verdicts: list[Verdict] = [
-            policy.decide(score, transaction.amount, missing, anomaly)
-            for score, transaction, missing, anomaly in zip(
-                scores.tolist(), transactions, degraded, anomalies, strict=True
-            )
-        ]
-        unusual, unseen = set(), set()  # rows that their anomaly alone, or what is missing alone, sends to review
-        for row, verdict in enumerate(verdicts):
-            if verdict != "approve":
-                score, amount = float(scores[row]), transactions[row].amount
-                if policy.decide(score, amount, degraded[row]) == "approve":
-                    unusual.add(row)
-                elif degraded[row] and policy.decide(score, amount) == "approve":
-                    unseen.add(row)
-        reasons = self._reasons(bundle, scorer, features, verdicts, unusual, unseen)
+        verdicts, reasons = judge(bundle, scorer, policy, features, scores, transactions, degraded, anomalies)
         watch.lap("policy")
         touches = self.rings.touch(transactions, self._clock())
         watch.lap(RINGS_STAGE)
@@ -221,15 +206,20 @@ class Scoring:
     def _read(self, events: Sequence[Event], fresh: States) -> Found | None:
         wanted = self._engine.keys(events)
         known: Found = {
-            entity: {key: fresh[entity][key] for key in keys if key in fresh[entity]} if entity in fresh else {}
+            entity: {key: states[key] for key in wanted.get(entity, ()) if key in states}
+            for entity, states in fresh.items()
+        }
+        unknown = {
+            entity: [key for key in keys if key not in known[entity]] if entity in known else keys
             for entity, keys in wanted.items()
         }
-        unknown = {entity: [key for key in keys if key not in known[entity]] for entity, keys in wanted.items()}
         try:
             found = self._store.read(unknown) if any(unknown.values()) else {}
         except StoreUnavailable:
             return None
-        return {entity: {**found.get(entity, {}), **known[entity]} for entity in wanted}
+        for entity, states in known.items():
+            found.setdefault(entity, {}).update(states)
+        return found
 
     def _with_ring_score(
         self, bundle: Bundle, transactions: Sequence[Transaction], features: NDArray[np.float32], has_history: bool
@@ -244,50 +234,6 @@ class Scoring:
         if has_history and bundle.network is not None:
             found = self.network.score(bundle.network, transactions, features, self._clock())
         return with_column(features, found), found is not None
-
-    def _reasons(
-        self,
-        bundle: Bundle,
-        scorer: Bundle | Fallback,
-        features: NDArray[np.float32],
-        verdicts: Sequence[Verdict],
-        unusual: set[int],
-        unseen: set[int],
-    ) -> list[tuple[str, ...]]:
-        """Explain what is not approved; an approval needs no reasons, and attributions are dear.
-
-        While a store is away every payment is reviewed for that reason alone: attributions of defaults would say
-        nothing, and take the time that catching up needs.
-        """
-        reasons: list[tuple[str, ...]] = [(HISTORY_MISSING,) if row in unseen else () for row in range(len(verdicts))]
-        flagged = [row for row, verdict in enumerate(verdicts) if verdict != "approve" and row not in unusual | unseen]
-        if flagged:
-            attributions = scorer.explain(features[flagged]).attributions
-            for row, attribution in zip(flagged, attributions, strict=True):
-                found = reason_codes(attribution, features[row], bundle.feature_names)
-                reasons[row] = tuple(reason.code for reason in found)
-        if bundle.anomaly is not None:
-            for row in unusual:
-                reasons[row] = tuple(reason.code for reason in bundle.anomaly.reasons(features[row]))
-        return reasons
-
-
-class Stopwatch:
-    """Laps in milliseconds, by stage."""
-
-    def __init__(self, stage_ms: dict[str, float] | None = None) -> None:
-        self.stage_ms: dict[str, float] = dict(stage_ms or {})
-        self._last = perf_counter()
-
-    def lap(self, stage: str) -> None:
-        """Book the time since the last lap on ``stage``."""
-        now = perf_counter()
-        self.stage_ms[stage] = round((now - self._last) * 1000, 3)
-        self._last = now
-
-    def skip(self) -> None:
-        """Start the next lap now; the time since the last one is booked elsewhere."""
-        self._last = perf_counter()
 
 
 def named_features(names: Sequence[str], features: NDArray[np.float32]) -> list[dict[str, float | None]]:

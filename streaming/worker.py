@@ -44,9 +44,10 @@ from streaming.ledger import Ledger, LedgerBatch, Recorded
 from streaming.observing import observe_stream
 from streaming.order import Order
 from streaming.publishing import Publisher
-from streaming.scoring import Clock, Scoring, Stopwatch, utc_now
+from streaming.scoring import Clock, Scoring, utc_now
 from streaming.sources import EARLIER, source_of_partition
 from streaming.state_writer import StateWriter
+from streaming.stopwatch import Stopwatch
 
 log = structlog.get_logger(__name__)
 RETRY_S = 0.5
