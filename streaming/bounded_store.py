@@ -10,6 +10,7 @@ from features.errors import StoreUnavailable
 from features.store import Entity, FeatureStore, Found, States
 
 FIRST_OPEN_S, OPEN_S = 0.05, 1.0  # how long the circuit stays open after a first failure, and at most
+BESIDE = 5  # times the time-out: what a write may take that no reply waits for
 T = TypeVar("T")
 
 
@@ -18,7 +19,7 @@ class _TooSlow(StoreUnavailable):
 
 
 class BoundedStore:
-    """A feature store whose calls are cut off after ``timeout_s`` seconds each.
+    """A feature store whose calls are cut off after ``timeout_s`` seconds each, those beside the decisions later.
 
     While a call that was cut off still runs the circuit is open, and after reads for a moment that doubles with each in
     a row, up to a second: every other call fails at once. So a store that hiccups is back at once, one that is slow
@@ -58,6 +59,10 @@ class BoundedStore:
         """Replace states that are as they were read, and return the others, or raise `StoreUnavailable`."""
         return self._call("write", self.patient.replace, states, read, as_of)
 
+    def replace_beside(self, states: States, read: States, as_of: datetime) -> Found:
+        """Replace as `replace` does, beside the decisions: no reply waits for it, so it may take longer."""
+        return self._call("write", self.patient.replace, states, read, as_of, times=BESIDE)
+
     def settle(self, timeout_s: float) -> None:
         """Wait a little for calls that were cut off."""
         wait(self._late, timeout_s)
@@ -67,15 +72,15 @@ class BoundedStore:
         self._threads.shutdown(wait=True)
         self.patient.close()
 
-    def _call(self, what: str, function: Callable[..., T], *arguments: object) -> T:
+    def _call(self, what: str, function: Callable[..., T], *arguments: object, times: int = 1) -> T:
         if self.is_open:
             raise StoreUnavailable("The feature store took too long a moment ago; it is left alone for now.")
         call = self._threads.submit(function, *arguments)
         try:
-            return call.result(self._timeout_s)
+            return call.result(times * self._timeout_s)
         except TimeoutError:
             self._late.append(call)
             raise _TooSlow(
-                f"The feature store took more than {self._timeout_s * 1000:.0f} ms to {what}.",
+                f"The feature store took more than {times * self._timeout_s * 1000:.0f} ms to {what}.",
                 remedy="Look at its load and its network; decisions go on without history meanwhile.",
             ) from None

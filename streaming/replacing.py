@@ -5,9 +5,8 @@ another worker replaced since it was read is folded again on top of what that wo
 events it has applied, source by source, so none is applied twice however often this goes round.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
 
 from features.batch import entity_keys
 from features.engine import FeatureEngine
@@ -18,27 +17,23 @@ from features.store import ENTITIES, Found, States
 ROUNDS = 100  # in each at least one worker gets through
 
 
-class Replacing(Protocol):
-    """What is needed of a feature store."""
-
-    def replace(self, states: States, read: States, as_of: datetime) -> Found:
-        """Replace what is as it was read; return the rest as it is."""
+Replace = Callable[[States, States, datetime], Found]  # `features.store.FeatureStore.replace`
 
 
 def replace_states(
-    engine: FeatureEngine, store: Replacing, states: States, read: States, events: Sequence[Event]
+    engine: FeatureEngine, replace: Replace, states: States, read: States, events: Sequence[Event]
 ) -> int:
     """Replace ``states``, which ``events`` made of those ``read``; return how many had to be folded anew."""
     newest = max(e.transaction.event_time if isinstance(e, TransactionEvent) else e.event_time for e in events)
     anew = 0
-    changed = store.replace(states, read, newest)
+    changed = replace(states, read, newest)
     for _ in range(ROUNDS):
         if not changed:
             return anew
         anew += sum(map(len, changed.values()))
         fold = engine.fold([event for event in events if _touches(event, changed)], changed)
         again = {entity: {key: fold.states[entity][key] for key in found} for entity, found in changed.items()}
-        changed = store.replace(again, changed, newest)
+        changed = replace(again, changed, newest)
     raise StoreUnavailable(f"{sum(map(len, changed.values()))} feature states were changed by others {ROUNDS} times.")
 
 

@@ -185,12 +185,15 @@ class Scoring:
         read = store.read(self._engine.keys(events))
         fold = self._engine.fold(events, read)
         self._unusable.log(fold.unusable)
-        replace_states(self._engine, store, fold.states, read, events)
+        replace_states(self._engine, store.replace, fold.states, read, events)
         return fold.unusable
 
-    def write(self, scored: Scored, events: Sequence[Event]) -> int:
-        """Make folded states durable; return how many another worker had changed meanwhile, which are folded anew."""
-        return replace_states(self._engine, self._store, scored.states or {}, scored.read, events)
+    def write(self, states: States, read: States, events: Sequence[Event]) -> int:
+        """Make states durable that ``events`` made of those ``read``, beside the decisions.
+
+        Return how many another worker had changed meanwhile, which are folded anew.
+        """
+        return replace_states(self._engine, self._store.replace_beside, states, read, events)
 
     @property
     def store(self) -> BoundedStore:

@@ -1,7 +1,7 @@
-"""Writes the feature states of a micro-batch while the worker publishes it and polls the next."""
+"""Writes the feature states of micro-batches while the worker publishes them and decides the next."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
@@ -16,21 +16,32 @@ from streaming.catch_up import CatchUp
 from streaming.scoring import Clock, Scored, Scoring
 
 log = structlog.get_logger(__name__)
+MOST = 256  # events whose states wait for a write: how much there is to catch up if it fails
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
-    """How many states another worker had changed, how long it took, and when it was done."""
+class _Change:
+    """What ``events`` made of the states ``read``, and when the first of them was decided, if they were."""
 
-    changed: int
-    seconds: float
-    at: datetime
+    states: States
+    read: States
+    events: tuple[Event, ...]
+    decided_at: datetime | None
+
+    def then(self, later: "_Change") -> "_Change":
+        """Return both as one: what was read before the first, and what there is after the second."""
+        return _Change(
+            _overlaid(self.states, later.states),
+            _overlaid(later.read, self.read),  # a state that was not there before the first is replaced all the same
+            self.events + later.events,
+            self.decided_at or later.decided_at,
+        )
 
 
 class StateWriter:
-    """One write at a time, in a thread of its own.
+    """One write at a time, in a thread of its own; what comes meanwhile is gathered into the next.
 
-    The next micro-batch takes `fresh` states from here instead of reading them. Should another worker have changed one
+    A micro-batch takes `fresh` states from here instead of reading them. Should another worker have changed one
     meanwhile, its own write finds that out and folds it anew, too. Call `settle` before whatever tells that states are
     durable.
     """
@@ -41,50 +52,88 @@ class StateWriter:
         self._metrics = metrics
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state-writer")
+        self._going_on: Future[int] | None = None
+        self._waiting: _Change | None = None
+        self._fresh: States | None = None
+        self._lost = False  # whether a write has failed since `fresh` was asked for
         self._others_write = False
-        self._going_on: tuple[Future[_Written], Scored, Sequence[Event]] | None = None
 
     @property
     def fresh(self) -> States | None:
-        """The states that are being written; None while no write goes on.
+        """The states that are on their way; None while there are none.
 
         None, too, where other workers have just changed some: only the store knows theirs.
         """
-        if self._going_on is not None and (self._going_on[0].done() or self._others_write):
+        self._go_on()
+        if self._others_write:
             self.settle()
-        return self._going_on[1].states if self._going_on is not None else None
+        self._lost = False
+        return self._fresh
 
     def begin(self, scored: Scored, events: Sequence[Event]) -> None:
-        """Write the states that ``events`` led to, after the write before; not if that failed: they rest on it."""
-        if self.settle():
-            self._going_on = self._thread.submit(self._write, scored, events), scored, events
+        """Write the states that ``events`` led to, after those before; not if that failed: they rest on them.
 
-    def settle(self) -> bool:
-        """Wait for the write that is going on, if any; return whether it worked.
-
-        A store that does not answer in time leaves the states behind, to be caught up.
+        Waits only where too many would wait.
         """
+        decided_at = scored.decisions[0].decided_at if scored.decisions else None
+        change = _Change(scored.states or {}, scored.read, tuple(events), decided_at)
+        if self._waiting is not None and len(self._waiting.events) + len(events) > MOST:
+            self.settle()
+        self._go_on()
+        if self._lost:
+            return
         if self._going_on is None:
-            return True
-        (future, scored, events), self._going_on = self._going_on, None
-        try:
-            written = future.result()
-        except StoreUnavailable as error:
-            log.warning("feature states are behind", error=str(error))
-            return False
-        self._others_write = written.changed > 0
-        self._states.done(event.seq for event in events)
-        self._metrics.stage("store_write", written.seconds)
-        self._metrics.state_conflicts(written.changed)
-        if scored.decisions:
-            self._metrics.feature_freshness((written.at - scored.decisions[0].decided_at).total_seconds())
-        return True
+            self._submit(change)
+        else:
+            self._waiting = change if self._waiting is None else self._waiting.then(change)
+            self._fresh = _overlaid(self._fresh or {}, change.states)
+
+    def settle(self, timeout_s: float | None = None) -> None:
+        """Wait until everything is written, or a write has failed; ``timeout_s`` at most for each write."""
+        while self._going_on is not None and wait([self._going_on], timeout_s).done:
+            self._go_on()
+
+    def abandon(self) -> None:
+        """Let no micro-batch rest on what is on its way: it lacks one. What waits is left to be caught up."""
+        self._going_on = self._waiting = self._fresh = None
 
     def close(self) -> None:
         """Let the write that is going on end."""
         self._thread.shutdown(wait=True)
 
-    def _write(self, scored: Scored, events: Sequence[Event]) -> _Written:
+    def _go_on(self) -> None:
+        """Take note of a write that has ended, and begin the next.
+
+        A store that does not answer in time leaves the states behind, to be caught up.
+        """
+        if self._going_on is None or not self._going_on.done():
+            return
+        ended, waiting = self._going_on, self._waiting
+        self.abandon()
+        try:
+            self._others_write = ended.result() > 0
+        except StoreUnavailable as error:
+            log.warning("feature states are behind", error=str(error))
+            self._lost = True
+            return
+        if waiting is not None:
+            self._submit(waiting)
+
+    def _submit(self, change: _Change) -> None:
+        self._going_on, self._fresh = self._thread.submit(self._write, change), change.states
+
+    def _write(self, change: _Change) -> int:
+        """Write, and say so; return how many states another worker had changed."""
         started = perf_counter()
-        changed = self._scoring.write(scored, events)
-        return _Written(changed, perf_counter() - started, self._clock())
+        changed = self._scoring.write(change.states, change.read, change.events)
+        self._states.done(event.seq for event in change.events)
+        self._metrics.stage("store_write", perf_counter() - started)
+        self._metrics.state_conflicts(changed)
+        if change.decided_at is not None:
+            self._metrics.feature_freshness((self._clock() - change.decided_at).total_seconds())
+        return changed
+
+
+def _overlaid(below: States, above: States) -> States:
+    """Return the states of both, those of ``above`` where both have one."""
+    return {entity: {**below.get(entity, {}), **above.get(entity, {})} for entity in {**below, **above}}

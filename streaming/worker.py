@@ -8,7 +8,7 @@ One micro-batch takes these steps, in this order:
 3. decide     read feature states, fold, score, apply the policy; every event gets its ``seq``
 4. record     decisions, labels and their ``seq`` in the ledger, in one database transaction  → decisions are final
 5. publish    decisions and dead letters
-6. fold       write the new feature states; under a full load until the next step 6 or 8     → states are durable
+6. fold       write the new feature states; under a full load beside what comes next         → states are durable
 7. flush      wait until the broker has acknowledged everything published
 8. commit     the ledger's checkpoints and, behind them, offsets                              → input is done with
 
@@ -38,7 +38,7 @@ from features.events import Event, LabelEvent, TransactionEvent
 from models.decision import Decision
 from monitoring.metrics import Metrics
 from streaming.broker import LABELS, Consumer, OnRevoke, Position, Producer, Record
-from streaming.catch_up import CatchUp
+from streaming.catch_up import PATIENCE_S, CatchUp
 from streaming.intake import Intake, take_in
 from streaming.ledger import Ledger, LedgerBatch, Recorded
 from streaming.observing import observe_stream
@@ -114,7 +114,7 @@ class Worker:
     @property
     def caught_up(self) -> bool:
         """Whether feature states hold everything that was decided."""
-        self._writer.settle()
+        self._writer.settle(PATIENCE_S)
         return self._states.ask(self._order.last)
 
     @property
@@ -259,12 +259,12 @@ class Worker:
             self._publish(intake, outgoing)
             watch.lap("publish")
             if scored.states is None:
-                self._writer.settle()  # the next must not rest on states that lack this one
+                self._writer.abandon()
                 self._states.in_passing()
             elif events:
                 self._writer.begin(scored, events)
                 if len(records) < self._limits.batch:  # nothing waits: the next read is not to wait for this write
-                    self._writer.settle()
+                    self._writer.settle(PATIENCE_S)
             observe_stream(self._metrics, records, intake, scored, watch.stage_ms, self._clock())
             return
         raise LedgerUnavailable("The ledger keeps refusing a micro-batch as decided already.")

@@ -59,13 +59,14 @@ def test_the_explanation_does_not_move_with_later_states(world):
     world.score.post("/v1/score", json=payment())
     first = world.explain.post("/v1/explain", json={"transaction_id": "t1"}).content
     folded = world.scoring.decide(_events([payment(n) for n in range(2, 9)]))
-    world.scoring.write(folded, _events([payment(n) for n in range(2, 9)]))
+    world.scoring.write(folded.states, folded.read, _events([payment(n) for n in range(2, 9)]))
     assert world.explain.post("/v1/explain", json={"transaction_id": "t1"}).content == first
 
 
 def test_a_raw_transaction_is_explained_against_the_present_states_and_leaves_no_trace(world):
     past = _events([payment(n) for n in range(2, 9)])
-    world.scoring.write(world.scoring.decide(past), past)
+    folded = world.scoring.decide(past)
+    world.scoring.write(folded.states, folded.read, past)
     before = world.store.read(KEYS)
     assert before["card"]["card-1"]
     body = world.explain.post("/v1/explain", json={"transaction": payment(30, amount=120.0)}).json()

@@ -51,9 +51,11 @@ def test_two_writers_that_read_the_same_states_lose_nothing():
     store, alone = MemoryStore(), MemoryStore()
     first, second = events(1, 20), events(2, 30)
     (states1, read1), (states2, read2) = folded(store, first), folded(store, second)
-    assert replace_states(ENGINE, store, states1, read1, first) == 0
-    assert replace_states(ENGINE, store, states2, read2, second) == 4  # three shops and the ip; the card is its own
-    replace_states(ENGINE, alone, *folded(alone, sorted(first + second, key=by_time)), first + second)
+    assert replace_states(ENGINE, store.replace, states1, read1, first) == 0
+    assert (
+        replace_states(ENGINE, store.replace, states2, read2, second) == 4
+    )  # three shops and the ip; the card is its own
+    replace_states(ENGINE, alone.replace, *folded(alone, sorted(first + second, key=by_time)), first + second)
     assert probe(store).tobytes() == probe(alone).tobytes()
 
 
@@ -64,16 +66,16 @@ def by_time(event):
 def test_many_writers_in_any_order_with_repeats_count_each_event_once():
     whole = [event for source in range(1, 5) for event in events(source, 12)]
     alone = MemoryStore()
-    replace_states(ENGINE, alone, *folded(alone, sorted(whole, key=by_time)), whole)
+    replace_states(ENGINE, alone.replace, *folded(alone, sorted(whole, key=by_time)), whole)
     for seed in range(20):
         chosen, store, begun = random.Random(seed), MemoryStore(), []
         waiting = {source: events(source, 12) for source in range(1, 5)}
         while any(waiting.values()) or begun:
             if begun and chosen.random() < 0.5:
                 batch, states, read = begun.pop(chosen.randrange(len(begun)))
-                replace_states(ENGINE, store, states, read, batch)
+                replace_states(ENGINE, store.replace, states, read, batch)
                 if chosen.random() < 0.3:  # a zombie, or a worker that takes over: the same events again
-                    replace_states(ENGINE, store, states, read, batch)
+                    replace_states(ENGINE, store.replace, states, read, batch)
             else:
                 # A source's micro-batches follow each other; those of different sources overlap.
                 free = [s for s, left in waiting.items() if left and not any(b[0][0].seq >> 44 == s for b in begun)]
@@ -94,4 +96,4 @@ def test_a_state_that_others_never_leave_alone_is_given_up(monkeypatch):
 
     batch = events(1, 1)
     with pytest.raises(StoreUnavailable, match="changed by others 3 times"):
-        replace_states(ENGINE, Contended(), *folded(MemoryStore(), batch), batch)
+        replace_states(ENGINE, Contended().replace, *folded(MemoryStore(), batch), batch)

@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event as Flag
+from threading import Timer
 from time import sleep
 
 import msgspec
@@ -86,8 +87,8 @@ def test_a_slow_store_is_cut_off_and_the_payment_goes_to_review():
 
 def test_a_slow_store_costs_its_time_once():
     store, now = SlowStore(), [100.0]
-    bounded = BoundedStore(store, 0.01, now=lambda: now[0])
-    with pytest.raises(StoreUnavailable, match="more than 10 ms"):
+    bounded = BoundedStore(store, 0.2, now=lambda: now[0])  # no less: it has to be in time at last
+    with pytest.raises(StoreUnavailable, match="more than 200 ms"):
         bounded.read({"card": ["c"]})
     for _ in range(3):
         with pytest.raises(StoreUnavailable, match="a moment ago"):
@@ -111,6 +112,20 @@ def test_a_store_that_is_slow_to_write_is_cut_off_too():
     store.release.set()
     bounded.close()
     assert store.read({"card": ["c"]}) == {"card": {"c": b"1"}}  # it was done nevertheless
+
+
+def test_a_write_that_no_reply_waits_for_may_take_longer():
+    store = SlowStore()
+    bounded = BoundedStore(store, 0.2)
+    Timer(0.3, store.release.set).start()
+    assert bounded.replace_beside({"card": {"c": b"1"}}, {}, NOW) == {}
+    store.release.clear()
+    hasty = BoundedStore(store, 0.01)
+    with pytest.raises(StoreUnavailable, match="more than 50 ms to write"):
+        hasty.replace_beside({"card": {"c": b"2"}}, {"card": {"c": b"1"}}, NOW)
+    store.release.set()
+    hasty.close()
+    bounded.close()
 
 
 def test_nothing_is_written_when_states_could_not_be_read():

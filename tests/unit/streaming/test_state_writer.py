@@ -6,6 +6,7 @@ from time import sleep
 import pytest
 
 from features.errors import StoreUnavailable
+from streaming import state_writer
 from tests.unit.streaming.test_worker import PAYMENTS, Crash, World, payment
 
 
@@ -137,16 +138,66 @@ def test_what_another_worker_has_changed_is_read_again():
     scoring = worker._scoring
     write, changes = scoring.write, iter([1, 0, 0])
 
-    def contended(scored, events):
-        write(scored, events)
+    def contended(*change):
+        write(*change)
         sleep(0.05)
         return next(changes)
 
     scoring.write = contended
     world.send(*of_one_card(3))
-    for _ in range(3):
-        worker.step()
+    worker.step()
+    worker.step()
+    sleep(0.1)
+    worker.step()
     worker.commit()
     # The second took the first one's states while they were written; then others turned out to have changed some.
     assert [bool(keys) for keys in asked] == [True, True]
     assert world.outcome() == calm_outcome(*of_one_card(3))
+
+
+def test_what_comes_while_states_are_written_is_gathered_into_the_next_write():
+    world, store, worker = slow_world(batch=1)
+    changes = []
+    scoring = worker._scoring
+    write = scoring.write
+    scoring.write = lambda *change: changes.append(change) or write(*change)
+    payments = *of_one_card(5), payment(50, card_id="card5"), payment(51, card_id="card5")
+    world.send(*payments)
+    for _ in payments:
+        worker.step()  # none of them waits for the store
+    assert not world.states()["card"]
+    store.let_go.set()
+    worker.commit()
+    assert [len(events) for _, _, events in changes] == [1, 6]
+    assert set(changes[1][0]["card"]) == {"card0", "card5"}
+    assert world.counted("state_conflicts") == 0
+    assert [d.degraded for d in world.decisions()] == [()] * 7
+    assert world.outcome() == calm_outcome(*payments)
+
+
+def test_a_worker_waits_for_the_store_before_too_much_is_gathered(monkeypatch):
+    monkeypatch.setattr(state_writer, "MOST", 2)
+    world, store, worker = slow_world(batch=1)
+    world.send(*of_one_card(5))
+    for _ in range(3):
+        worker.step()
+    Timer(0.1, store.let_go.set).start()
+    worker.step()
+    assert store.let_go.is_set()
+    worker.step()
+    worker.commit()
+    assert world.outcome() == calm_outcome(*of_one_card(5))
+
+
+def test_what_was_gathered_is_caught_up_if_the_write_before_it_fails():
+    world, store, worker = slow_world(StoreUnavailable("away"), batch=1)
+    world.send(*of_one_card(5))
+    for _ in range(4):
+        worker.step()
+    store.let_go.set()
+    worker.commit()
+    assert not world.states()["card"]
+    assert [found.checkpoint < found.last_seq for found in world.ledger.sources().values()] == [True]
+    store._error = None
+    world.drain(worker)
+    assert world.outcome() == calm_outcome(*of_one_card(5))
