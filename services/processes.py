@@ -25,8 +25,9 @@ from streaming.broker import LABELS, TRANSACTIONS
 from streaming.direct import DirectScoring
 from streaming.explaining import Explaining
 from streaming.forwarder import Forwarder
+from streaming.handling import WorkerLimits
 from streaming.scoring import Scoring
-from streaming.worker import Worker, WorkerLimits
+from streaming.worker import Worker
 
 log = structlog.get_logger(__name__)
 

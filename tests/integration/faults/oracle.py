@@ -19,9 +19,10 @@ from models.decision import Decision
 from monitoring.metrics import Metrics
 from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, TRANSACTIONS
 from streaming.brokers.memory import MemoryBroker
+from streaming.handling import WorkerLimits
 from streaming.ledgers.memory import MemoryLedger
 from streaming.scoring import Scoring
-from streaming.worker import Worker, WorkerLimits
+from streaming.worker import Worker
 from tests.fakes import FakeBundle, fake_policy
 from tests.integration.faults.stream import ADDRESSES, CARDS, DEVICES, SHOPS, START, as_message, payment
 

@@ -32,10 +32,11 @@ from streaming.broker import LABELS, TRANSACTIONS
 from streaming.brokers.confluent import ConfluentBroker
 from streaming.brokers.kafka_python import KafkaBroker
 from streaming.direct import DirectScoring
+from streaming.handling import WorkerLimits
 from streaming.ledgers.sql import open_ledger
 from streaming.ring_stage import RingStage
 from streaming.scoring import Scoring, utc_now
-from streaming.worker import Worker, WorkerLimits
+from streaming.worker import Worker
 from tests.fakes import FakeBundle, fake_policy
 
 SESSION_S = 3.0  # after which the group goes on without a dead member: 10 s as deployed

@@ -186,9 +186,9 @@ def test_a_load_that_leaves_the_thread_no_time_is_caught_up_with_in_passing(monk
     calm.drain()
     worker = world.worker(consumer=world.broker.consumer([TRANSACTIONS, LABELS], "worker"))
     worker.warm_up()
-    monkeypatch.setattr(worker._states, "_advanced", lambda: sleep(0.01))  # the thread gets nowhere
+    monkeypatch.setattr(worker._handling._states, "_advanced", lambda: sleep(0.01))  # the thread gets nowhere
     with monkeypatch.context() as hiccup:
-        hiccup.setattr(worker._states, "ask", lambda _: False)
+        hiccup.setattr(worker._handling._states, "ask", lambda _: False)
         for _ in range(5):
             worker.step()
     while worker.step():  # seven payments more each time, and fourteen folded

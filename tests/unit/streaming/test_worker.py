@@ -24,9 +24,10 @@ from monitoring.metrics import Metrics
 from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, TRANSACTIONS
 from streaming.brokers.memory import MemoryBroker
 from streaming.direct import DirectScoring
+from streaming.handling import WorkerLimits
 from streaming.ledgers.memory import MemoryLedger
 from streaming.scoring import Scoring
-from streaming.worker import Worker, WorkerLimits
+from streaming.worker import Worker
 from tests.fakes import FakeBundle, fake_policy
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
