@@ -154,7 +154,10 @@ def open_state(path: Path, *, create: bool = True) -> StateDirectory:
 
 def _initialise(path: Path, header: Path, create: bool) -> None:
     if not create:
-        raise StateError(f"There is no state in {path}.", remedy="Run `ringfence demo` or `ringfence train` first.")
+        raise StateError(
+            f"There is no state in {path}.",
+            remedy="Name another directory with --state, or run `ringfence demo`, `train` or `rings find` first.",
+        )
     if path.exists() and (not path.is_dir() or _foreign(path)):
         if header.exists():  # another process has just made it
             return

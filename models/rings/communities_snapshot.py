@@ -69,7 +69,7 @@ def load_snapshot(directory: Path, at: datetime) -> RingSnapshot:
         if not isinstance(head, dict) or head.get("format") != FORMAT:
             raise StateError(
                 f"{path} is not a ring snapshot of format {FORMAT}.",
-                remedy="Find the rings again, or use the version of Ringfence that wrote it.",
+                remedy="Use the version of Ringfence that wrote it, or delete it and run `ringfence rings find` again.",
             )
         snapshot = msgspec.json.decode(content, type=RingSnapshot)
     except OSError as error:
