@@ -1,6 +1,6 @@
 """Steps 2 to 6 of a micro-batch, in the order that `streaming.worker` gives: what a worker does with its records."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -60,7 +60,7 @@ class Handling:
         self._clock = clock
         self._states = CatchUp(ledger, scoring, metrics)
         self._writer = StateWriter(scoring, self._states, metrics, clock)
-        self._held: frozenset[Position] = frozenset()
+        self.held: frozenset[Position] = frozenset()  # those that `resume` was told of last
         self._ask = limits.ask_first
         self._order = Order()
 
@@ -86,16 +86,15 @@ class Handling:
     @property
     def has_only_labels(self) -> bool:
         """Whether no partition of transactions is held whose event time could make labels due."""
-        return bool(self._held) and all(topic == LABELS for topic, _ in self._held)
+        return bool(self.held) and all(topic == LABELS for topic, _ in self.held)
 
-    def resume(self, held: Iterable[Position] | None = None) -> None:
-        """Take up the order of the partitions held, those of before by default, where the ledger is."""
-        if held is not None:
-            self._held = frozenset(held)
+    def resume(self, held: frozenset[Position]) -> None:
+        """Take up the order of the partitions held where the ledger is."""
+        self.held = held
         self._writer.settle()
-        own = {EARLIER, *map(source_of_partition, self._held)}
+        own = {EARLIER, *map(source_of_partition, self.held)}
         progress = {source: found for source, found in self._ledger.sources().items() if source in own}
-        labels = self._ledger.pending_labels({partition for topic, partition in self._held if topic == LABELS})
+        labels = self._ledger.pending_labels({partition for topic, partition in self.held if topic == LABELS})
         self._order = Order(labels, {source: found.last_seq for source, found in progress.items()})
         self._states.resume({source: found.checkpoint for source, found in progress.items()})
         self._ask = self._limits.ask_first  # after a take-over what comes may have been decided
@@ -117,7 +116,7 @@ class Handling:
                 outgoing = self._record(intake, events, scored.decisions)
             except (DuplicateConflict, Superseded) as refusal:
                 log.info("taking a micro-batch in again", error=str(refusal))
-                self.resume()
+                self.resume(self.held)
                 self._ask += 1
                 continue
             self._ask = self._limits.ask_first if intake.has_known else max(0, self._ask - 1)
@@ -140,7 +139,7 @@ class Handling:
         for label in intake.label_events:
             self._order.add(label)
         if self.has_only_labels:
-            return [*self._order.due(self._clock(), min(map(source_of_partition, self._held)))]
+            return [*self._order.due(self._clock(), min(map(source_of_partition, self.held)))]
         return [
             event for arrival in intake.arrivals for event in self._order.place(arrival.transaction, arrival.source)
         ]

@@ -68,7 +68,6 @@ class Worker:
         self._metrics = metrics
         self._limits = limits or WorkerLimits()
         self._handling = Handling(self._publisher, ledger, scoring, metrics, self._limits, clock)
-        self._held: frozenset[Position] = frozenset()
         self._has_to_resume = False
         self._unfinished: list[Record] = []  # to be handled, again or at last
         self._unflushed: list[Record] = []  # handled; whether all of what they led to is with the broker is not known
@@ -117,16 +116,13 @@ class Worker:
 
     def _step(self) -> int:
         if self._has_to_resume:
-            self._handling.resume(self._held)
-            self._has_to_resume = False
+            self._resume(self._handling.held)
         again = self._unfinished[: self._limits.batch]
         records = again or self._consumer.poll(self._limits.wait_s, self._limits.batch)
-        if not again and self._held != (held := self._consumer.held() or frozenset()):
-            self._held, self._has_to_resume = held, True  # until the ledger has answered
+        if not again and self._handling.held != (held := self._consumer.held() or frozenset()):
             self._offsets = {position: offset for position, offset in self._offsets.items() if position in held}
             self._unfinished = records  # if the ledger does not answer now, they are not lost
-            self._handling.resume(held)
-            self._has_to_resume = False
+            self._resume(held)
         if records or self._handling.has_only_labels:
             if not again:
                 self._unfinished = records
@@ -143,6 +139,11 @@ class Worker:
         if since >= (self._limits.commit_at_last_s if records else self._limits.commit_interval_s):
             self.commit()
         return len(records)
+
+    def _resume(self, held: frozenset[Position]) -> None:
+        self._has_to_resume = True  # until the ledger has answered
+        self._handling.resume(held)
+        self._has_to_resume = False
 
     def commit(self) -> None:
         """Commit the ledger's checkpoints and the offsets of micro-batches that the broker has everything of."""
