@@ -1,5 +1,6 @@
 """States are written while the worker goes on, and nothing says that they are durable before they are."""
 
+from concurrent.futures import wait
 from threading import Event, Timer
 from time import sleep
 
@@ -35,7 +36,7 @@ def slow_world(error=None, *, batch):
     return world, store, world.worker(store=store)
 
 
-def test_a_step_ends_while_states_are_written_and_the_next_waits_for_them():
+def test_a_step_ends_while_states_are_written_and_a_commit_waits_for_them():
     world, store, worker = slow_world(batch=1)
     world.send(*PAYMENTS[:2])
     worker.step()
@@ -100,14 +101,41 @@ def test_a_payment_counts_for_the_next_while_its_states_are_on_their_way():
 
 def test_what_rests_on_a_write_that_failed_is_not_written_before_it():
     world, store, worker = slow_world(StoreUnavailable("away"), batch=1)
-    world.send(*of_one_card(4))
+    world.send(*of_one_card(5))
+    for _ in range(4):  # all but the first decided by what those before led to, whose write then fails
+        worker.step()
+    store.let_go.set()
+    worker.commit()
+    assert_nothing_written_then_caught_up(world, store, worker)
+
+
+def test_what_is_decided_while_the_write_before_it_fails_is_not_written_either():
+    world, store, worker = slow_world(StoreUnavailable("away"), batch=1)
+    scoring = worker._scoring
+    decide = scoring.decide
+    world.send(*of_one_card(5))
     worker.step()
-    Timer(0.2, store.let_go.set).start()
-    worker.step()  # decided by what the first led to, which then fails
+
+    def decide_while_it_fails(*arguments, **named):
+        scored = decide(*arguments, **named)
+        store.let_go.set()
+        wait([worker._handling._writer._going_on])
+        store._error = None
+        return scored
+
+    scoring.decide = decide_while_it_fails
+    worker.step()
+    scoring.decide = decide
+    worker.commit()
+    assert_nothing_written_then_caught_up(world, store, worker)
+
+
+def assert_nothing_written_then_caught_up(world, store, worker):
     assert not world.states()["card"]
+    assert [found.checkpoint < found.last_seq for found in world.ledger.sources().values()] == [True]
     store._error = None
     world.drain(worker)
-    assert world.outcome() == calm_outcome(*of_one_card(4))
+    assert world.outcome() == calm_outcome(*of_one_card(5))
 
 
 def test_nothing_rests_on_states_that_lack_a_payment_in_between():
@@ -186,18 +214,4 @@ def test_a_worker_waits_for_the_store_before_too_much_is_gathered(monkeypatch):
     assert store.let_go.is_set()
     worker.step()
     worker.commit()
-    assert world.outcome() == calm_outcome(*of_one_card(5))
-
-
-def test_what_was_gathered_is_caught_up_if_the_write_before_it_fails():
-    world, store, worker = slow_world(StoreUnavailable("away"), batch=1)
-    world.send(*of_one_card(5))
-    for _ in range(4):
-        worker.step()
-    store.let_go.set()
-    worker.commit()
-    assert not world.states()["card"]
-    assert [found.checkpoint < found.last_seq for found in world.ledger.sources().values()] == [True]
-    store._error = None
-    world.drain(worker)
     assert world.outcome() == calm_outcome(*of_one_card(5))
