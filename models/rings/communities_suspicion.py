@@ -54,9 +54,8 @@ def suspicious_links(past: Past, settings: RingSettings) -> pd.DataFrame:
     has_fraud = _cards_with_fraud(past)[links["card"].to_numpy()]
     of_entity = _of_entities(past, has_fraud, settings)[links["entity"].to_numpy()]
     frauds, honest = (links[name].to_numpy(np.float64) for name in ("frauds", "honest"))
-    own = (frauds + of_entity + ELSEWHERE * has_fraud) / (
-        frauds + honest + 1
-    )  # the entity's suspicion counts as one payment
+    of_card = ELSEWHERE * has_fraud
+    own = (frauds + of_entity + of_card) / (frauds + honest + 1)  # the entity's suspicion counts as one payment
     own = np.minimum(own, 1.0)
     keep = (of_entity >= settings.entity) & ((own >= settings.link) | (honest == 0))
     strength = own * np.array(settings.weights)[past.kinds[links["entity"].to_numpy()]]

@@ -52,9 +52,8 @@ def test_two_writers_that_read_the_same_states_lose_nothing():
     first, second = events(1, 20), events(2, 30)
     (states1, read1), (states2, read2) = folded(store, first), folded(store, second)
     assert replace_states(ENGINE, store.replace, states1, read1, first) == 0
-    assert (
-        replace_states(ENGINE, store.replace, states2, read2, second) == 4
-    )  # three shops and the ip; the card is its own
+    # Three shops and the ip; the card is its own.
+    assert replace_states(ENGINE, store.replace, states2, read2, second) == 4
     replace_states(ENGINE, alone.replace, *folded(alone, sorted(first + second, key=by_time)), first + second)
     assert probe(store).tobytes() == probe(alone).tobytes()
 
