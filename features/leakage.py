@@ -4,7 +4,7 @@ Everything after a moment is changed, the history folded again, and every featur
 bit by bit as before. It runs on anybody's data, through the very fold that trains and serves.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,11 +39,18 @@ class Leakage:
 
 
 def leakage_test(
-    table: pd.DataFrame, features: Matrix, moment: pd.Timestamp, *, seed: int = 0, fold: Fold | None = None
+    table: pd.DataFrame,
+    features: Matrix,
+    moment: pd.Timestamp,
+    *,
+    seed: int = 0,
+    fold: Fold | None = None,
+    names: Sequence[str] = NAMES,
 ) -> Leakage:
     """Fold ``table`` before another future than its own after ``moment`` (UTC) and compare with its ``features``.
 
-    ``features`` (n, f) float32 are those of the table as it is, ``fold`` what computes them (a replay).
+    ``features`` (n, f) float32 are those of the table as it is, ``names`` theirs, ``fold`` what computes them (a
+    replay).
     """
     changed, kept = another_future(table, moment, seed)
     again = (fold or _replayed)(changed)
@@ -54,7 +61,7 @@ def leakage_test(
     return Leakage(
         features=again[:past],
         differing=int(different.sum()),
-        names=tuple(NAMES[column] for column in columns[:SHOWN]),
+        names=tuple(names[column] for column in columns[:SHOWN]),
         moved=int(moved.sum()),
     )
 

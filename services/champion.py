@@ -9,7 +9,7 @@ import secrets
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from features.catalogue import NAMES
 from features.durable import sync
@@ -20,6 +20,9 @@ from models.policy import Policy, load_policy, save_policy
 from models.rings.scorer import HeadScorer, ServedNetwork
 from services.registry import Alias, Registry, change_registry, locked, read_registry
 from services.state_directory import StateDirectory
+
+if TYPE_CHECKING:
+    from models.rings.bundle import RingBundle
 
 _TRAIN = "Train a model first: `ringfence train --data FILE`, or see `ringfence demo`."
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -79,10 +82,14 @@ def bundle_of(state: StateDirectory, version: str) -> Bundle:
             f"{directory} holds the bundle {bundle.version}.",
             remedy="A bundle's directory has its version for a name: put each back into its own.",
         )
-    return bundle if bundle.ring_model is None else dataclasses.replace(bundle, network=_network(state, bundle))
+    if bundle.ring_model is None:
+        return bundle
+    ring_bundle = ring_bundle_of(state, bundle)
+    return dataclasses.replace(bundle, network=ServedNetwork(ring_bundle.version, HeadScorer(ring_bundle.head, NAMES)))
 
 
-def _network(state: StateDirectory, bundle: Bundle) -> ServedNetwork:
+def ring_bundle_of(state: StateDirectory, bundle: Bundle) -> "RingBundle":
+    """Load the ring model that ``bundle`` takes its score from; raises `BundleError`."""
     from models.rings.bundle import load_ring_bundle  # noqa: PLC0415 imports pandas
 
     wanted = str(bundle.ring_model)
@@ -93,7 +100,7 @@ def _network(state: StateDirectory, bundle: Bundle) -> ServedNetwork:
             f"{'' if found.passed else ', which has not passed the gate'}.",
             remedy="Restore the directory of ring models from a backup, or train again.",
         )
-    return ServedNetwork(found.version, HeadScorer(found.head, NAMES))
+    return found
 
 
 def policy_of(state: StateDirectory, version: str) -> Policy:

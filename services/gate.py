@@ -9,7 +9,6 @@ import pandas as pd
 
 from features.errors import BundleError, ConfigurationError, DataError
 from features.leakage import leakage_test
-from features.replay import replay
 from models.bundle import Bundle, load_bundle
 from models.gate import Evidence, judge
 from models.gate_measured import bundle_check, latency_check, leakage_check
@@ -17,6 +16,7 @@ from models.gate_report import Check, GateReport
 from models.scorer import Matrix
 from models.segments import first_seen, segments
 from models.splits import Rows, label_delay
+from services.bundle_features import BundleFeatures
 from services.champion import bundle_directory, bundle_of
 from services.registry import read_registry
 from services.state_directory import StateDirectory
@@ -85,8 +85,8 @@ def run_gate(
 ) -> GateReport:
     """Hold ``version`` against the champion on ``table``, which begins early enough for features to have a history.
 
-    ``features`` (n, f) are the table's where they have been computed before; they are computed otherwise. A champion
-    that was trained on other features than this version's is nothing to compare with: then the checks are
+    ``features`` (n, f) are the catalogue's where they have been computed before; they are computed otherwise. A
+    champion that was trained on other features than this version's is nothing to compare with: then the checks are
     absolute, as for a first model. A damaged one fails a check of its own.
     """
     champion_version = read_registry(state).champion
@@ -99,29 +99,36 @@ def run_gate(
         return GateReport(candidate=version, champion=champion_version, data=data, checks=(bundle_check(str(error)),))
     champion, unreadable = _champion(state, champion_version)
     chosen = select(table, [one for one in (candidate, champion) if one], since)
-    if features is None:
-        features = replay(table, progress=step("computing features")).features
+    of_table = BundleFeatures(state, table, step, catalogue=features)
+    whole = of_table.of(candidate)
+    by_champion = champion.score(of_table.of(champion)[chosen.rows]) if champion else None
     seen, rows = table.iloc[chosen.rows], chosen.rows
     truth = seen["is_fraud"].to_numpy(dtype=bool)
     tell = step("asking the gate")
     tell(0, 3)
     moment = seen["event_time"].iloc[len(rows) // 2]
-    leak = leakage_test(table, features, moment)
+    leak = leakage_test(
+        table,
+        whole,
+        moment,
+        fold=lambda changed: BundleFeatures(state, changed, _untold).of(candidate),
+        names=candidate.feature_names,
+    )
     past = rows[: int((seen["event_time"] <= moment).sum())]
-    scores = candidate.score(features[rows])
+    scores = candidate.score(whole[rows])
     differing = leak.differing + int((candidate.score(leak.features[past]) != scores[: len(past)]).sum())
     tell(1, 3)
     evidence = Evidence(
         truth=truth,
         cards=pd.factorize(seen["card_id"].astype(str))[0],
         candidate=scores,
-        champion=champion.score(features[rows]) if champion else None,
+        champion=by_champion,
         segments=segments(seen, first_seen(table).iloc[rows]),
     )
     checks = (*judge(evidence, margin=margin), leakage_check(len(leak.features), differing, leak.names, leak.moved))
     tell(2, 3)
     checks += tuple(
-        latency_check(size, typical_ms(candidate, features[rows], size), budget_ms) for size in (1, MICRO_BATCH)
+        latency_check(size, typical_ms(candidate, whole[rows], size), budget_ms) for size in (1, MICRO_BATCH)
     )
     tell(3, 3)
     return GateReport(
@@ -149,6 +156,10 @@ def typical_ms(bundle: Bundle, features: Matrix, rows: int) -> float:
         bundle.score(batch)
         times.append(process_time() - start)
     return float(np.median(times)) * 1000
+
+
+def _untold(_what: str) -> Callable[[int, int], None]:
+    return lambda _done, _total: None
 
 
 def _champion(state: StateDirectory, version: str | None) -> tuple[Bundle | None, tuple[Check, ...]]:

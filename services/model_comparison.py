@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from features.replay import replay
 from models import metrics
 from models.comparison import Difference, SegmentDifference, by_segment, differences, moves
 from models.segments import first_seen, segments
+from services.bundle_features import BundleFeatures
 from services.champion import served
 from services.gate import Step, select
 from services.state_directory import StateDirectory
@@ -37,11 +37,14 @@ def compare(
     """Compare two versions on the rows of ``table`` that neither was trained on, each under its own policy."""
     one, other = served(state, first), served(state, second)
     chosen = select(table, [one.bundle, other.bundle], since)
-    features = replay(table, progress=step("computing features")).features[chosen.rows]
+    features = BundleFeatures(state, table, step)
     seen = table.iloc[chosen.rows]
     truth = seen["is_fraud"].to_numpy(dtype=bool)
     cards = pd.factorize(seen["card_id"].astype(str))[0]
-    scores = one.bundle.score(features), other.bundle.score(features)
+    scores = (
+        one.bundle.score(features.of(one.bundle)[chosen.rows]),
+        other.bundle.score(features.of(other.bundle)[chosen.rows]),
+    )
     tell = step("comparing")
     tell(0, 2)
     figures = differences(truth, cards, *scores)

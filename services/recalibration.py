@@ -6,14 +6,11 @@ a few hundred frauds. The anomaly score knows no labels and stays as it is.
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import msgspec
 import pandas as pd
 
-from features.errors import ConfigurationError
-from features.replay import replay
 from models.bundle import Bundle
 from models.bundle_writer import parts_of
 from models.calibrated_model import CalibratedModel
@@ -25,6 +22,7 @@ from models.recalibration import Agreement, Recalibrated, recalibrated
 from models.scorer import Matrix
 from models.splits import Rows, mature_rows
 from models.train_report import content_hash
+from services.bundle_features import BundleFeatures, Step
 from services.champion import champion, install, policy
 from services.registry import Alias
 from services.state_directory import StateDirectory
@@ -56,26 +54,20 @@ def recalibrate(
     *,
     since: pd.Timestamp | None = None,
     until: pd.Timestamp | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    step: Step,
 ) -> Recalibration:
     """Fit the champion's calibration to the mature labelled rows of a canonical table and install the outcome.
 
     Rows from ``since`` on (UTC) are used; by default those after the data that the champion was built from. Earlier
     rows only give the features their history. ``until`` is the moment of re-calibrating, by default the last event:
     what came to light later has no part in it, and can judge the outcome. Nothing is installed unless the later half of
-    the frauds, held out, says that it helps; the policy stays. Raises `DataError` for too few frauds,
-    `ConfigurationError` for a champion that takes the ring score.
+    the frauds, held out, says that it helps; the policy stays. Raises `DataError` for too few frauds.
     """
     old = champion(state)
-    if old.ring_model is not None:
-        raise ConfigurationError(
-            f"{old.version} takes the ring score, which a history alone does not give: it cannot be re-calibrated.",
-            remedy="Train again with `ringfence train --rings`.",
-        )
     table = table if until is None else before(table, until)
     first = pd.Timestamp(old.manifest.data.end) if since is None else since
     rows = mature_rows(table, first)
-    features = replay(table, progress=progress).features
+    features = BundleFeatures(state, table, step).of(old)
     fraud = table["is_fraud"].iloc[rows].to_numpy(dtype=bool)
     sample = Sample(features[rows], fraud, at_rows(inclusion_weights(table), rows))
     result = recalibrated(old.model.calibration, old.model.scorer.margin(sample.features), fraud, sample.weights)

@@ -12,6 +12,7 @@ from features.errors import ConfigurationError, DataError
 from features.replay import replay
 from models.assessment import assess
 from models.fdh_protocol import report_fdh
+from services.bundle_features import BundleFeatures
 from services.champion import champion, policy
 from services.cli.options import DATA, JSON, STATE, utc
 from services.cli.output import print_json, print_table, progress, say, shown, steps
@@ -92,9 +93,8 @@ def _champion(
     left = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in chosen.left_out.items() if count)
     say(f"{len(chosen.rows):,} transactions evaluated" + (f"; left out: {left}." if left else "."))
     with steps() as bars:
-        fold, measure = map(bars.step, ("computing features", "measuring"))
-        features = replay(table, progress=fold).features
-        found = assess(bundle, table, features, chosen.rows, rules, campaigns=kinds, progress=measure)
+        features = BundleFeatures(directory, table, bars.step).of(bundle)
+        found = assess(bundle, table, features, chosen.rows, rules, campaigns=kinds, progress=bars.step("measuring"))
     result: dict[str, Any] = {
         "model_version": bundle.version,
         "policy_version": rules.version,

@@ -8,7 +8,7 @@ import typer
 from models.calibration import kind_of
 from models.recalibration import Recalibrated
 from services.cli.options import DATA, JSON, MAPPING, STATE, utc
-from services.cli.output import print_json, print_table, progress
+from services.cli.output import print_json, print_table, steps
 from services.cli.table import read
 from services.recalibration import Recalibration
 from services.recalibration import recalibrate as run_recalibration
@@ -35,8 +35,8 @@ def recalibrate(
     """Fit the champion's calibration to recent labels: the same trees, a new version, the challenger."""
     directory = open_state(state or Settings().state, create=False)
     table = read(data, mapping)
-    with progress("computing features") as tell:
-        done = run_recalibration(directory, table, since=utc(since), until=utc(until), progress=tell)
+    with steps() as bars:
+        done = run_recalibration(directory, table, since=utc(since), until=utc(until), step=bars.step)
     result = report(done)
     title = "Re-calibrated and installed" if done.bundle else "Not installed: it would not have helped"
     print_json(result) if as_json else print_table(title, result)

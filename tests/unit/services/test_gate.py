@@ -78,8 +78,8 @@ def test_a_slow_model_fails_the_gate(state, monkeypatch):
 def test_a_leaking_feature_fails_the_gate(state, monkeypatch):
     _, second = install_editions(state, 2, end=TRAINED_UNTIL)
 
-    def leak(table, features, moment):
-        found = honest_test(table, features, moment)
+    def leak(table, features, moment, **named):
+        found = honest_test(table, features, moment, **named)
         return type(found)(found.features, 3, ("amount",), found.moved)
 
     honest_test = gate.leakage_test
@@ -90,8 +90,8 @@ def test_a_leaking_feature_fails_the_gate(state, monkeypatch):
 def test_a_score_that_moves_with_the_future_fails_the_gate(state, monkeypatch):
     _, second = install_editions(state, 2, end=TRAINED_UNTIL)
 
-    def moved(table, features, moment):
-        found = honest_test(table, features, moment)
+    def moved(table, features, moment, **named):
+        found = honest_test(table, features, moment, **named)
         return type(found)(found.features + np.float32(1e6), 0, (), found.moved)
 
     honest_test = gate.leakage_test

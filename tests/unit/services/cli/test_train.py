@@ -14,7 +14,7 @@ from features.errors import DataError
 from features.replay import replay
 from models import fitting
 from models.train import train
-from services import gate, recalibration, training
+from services import bundle_features, recalibration, training
 from services.champion import champion, policy, served
 from services.cli.app import app
 from services.registry import read_registry
@@ -130,7 +130,13 @@ def test_a_recalibrated_model_passes_the_gate_on_what_came_later_and_is_rolled_b
 def test_a_better_model_is_promoted_as_soon_as_it_is_trained_and_its_history_is_folded_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RINGFENCE_MODEL_BUDGET_MS", "60000")
-    monkeypatch.setattr(gate, "replay", lambda *_given, **_named: pytest.fail("the features are known"))
+    folded = []
+
+    def fold(table, **named):
+        folded.append(len(table))
+        return replay(table, **named)
+
+    monkeypatch.setattr(bundle_features, "replay", fold)
     history = simulate(Scenario(transactions=16_000, seed=8, fraud_rate=0.04, days=120.0))
     history.transactions.to_parquet("payments.parquet")
     options = ("--data", "payments.parquet", "--no-track", "--trials", "0", "--state", tmp_path / "state")
@@ -139,6 +145,8 @@ def test_a_better_model_is_promoted_as_soon_as_it_is_trained_and_its_history_is_
     monkeypatch.setattr(training, "train", partial(train, rounds=60))
     second = run("train", *options, "--split", "2025-03-20T00:00:00", "--promote")
     assert [check["name"] for check in second["gate"]["checks"] if not check["passed"]] == []
+    [again] = folded  # the history with another future, for the leakage test
+    assert again != len(history.transactions)
     assert (first["alias"], second["alias"]) == ("champion", "champion")
     changes = read_registry(open_state(tmp_path / "state", create=False)).history
     assert [(one.action, one.after) for one in changes if one.alias == "champion"] == [
