@@ -8,12 +8,13 @@ from features.errors import ConfigurationError
 from services.auth import given_token, load_or_create_token
 from services.champion import served
 from services.connections import kafka_security, ledger_url, redis_url
+from services.extras import need_gnn
 from services.settings import Settings
 from services.state_directory import StateDirectory
 from streaming.broker import DEAD_LETTER, DECISIONS, LABELS, TRANSACTIONS, Broker, Cluster
 from streaming.brokers.clients import connect
 from streaming.ledgers.sql import SqlLedger, open_ledger
-from streaming.network_stage import NetworkStage
+from streaming.network_stage import NetworkStage, StoredScores
 from streaming.scoring import Scoring
 
 if TYPE_CHECKING:
@@ -82,5 +83,24 @@ class Root:
         """Load the champion and its policy over the feature store."""
         bundle, rules = served(self.state)
         timeout_s = self.settings.store_timeout_ms / 1000
-        network = NetworkStage(self.embeddings)
-        return Scoring(FeatureEngine(), self.feature_store(), bundle, rules, network=network, store_timeout_s=timeout_s)
+        return Scoring(
+            FeatureEngine(), self.feature_store(), bundle, rules, network=self.network(), store_timeout_s=timeout_s
+        )
+
+    def network(self) -> NetworkStage:
+        """Return what asks for ring scores: of stored embeddings, or sampled live."""
+        if self.settings.gnn == "stored":
+            return NetworkStage(lambda: StoredScores(self.embeddings()))
+        need_gnn()
+        from services.live_network import STALE_AFTER, TIMEOUT_S, LiveScores  # noqa: PLC0415 imports PyTorch
+
+        return NetworkStage(
+            lambda: LiveScores(
+                self.state.ring_models,
+                self.ledger(),
+                device=self.settings.gnn_device,
+                keep=self.settings.gnn_payments,
+            ),
+            TIMEOUT_S,
+            STALE_AFTER,
+        )

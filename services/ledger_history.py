@@ -1,13 +1,13 @@
-"""The ledger's transactions and labels as a canonical table (`features.table`)."""
+"""The ledger's transactions and labels: as they come, and as a canonical table (`features.table`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import msgspec
 import pandas as pd
 
 from features.errors import DataError
-from features.events import LabelEvent, first_seq
+from features.events import Event, LabelEvent, first_seq
 from features.table import COLUMNS, OPTIONAL_NUMBERS
 from features.transaction import Transaction
 from streaming.ledger import Ledger
@@ -22,23 +22,32 @@ def table_of(ledger: Ledger, at: datetime, *, progress: Callable[[int, int], Non
     """
     rows: dict[str, Transaction] = {}
     labels: dict[str, LabelEvent] = {}
-    sources = ledger.sources()
-    done, total = 0, sum(reached.last_seq - first_seq(source) for source, reached in sources.items())
-    for source in sources:
-        seq = first_seq(source)
-        while events := ledger.events_after(seq, _EVENTS):
-            for event in events:
-                if not isinstance(event, LabelEvent):
-                    rows[event.transaction.transaction_id] = event.transaction
-                elif event.label_time < at and not _later(labels.get(event.transaction_id), event):
-                    labels[event.transaction_id] = event
-            done += events[-1].seq - seq
-            seq = events[-1].seq
-            if progress is not None:
-                progress(done, total)
+    total = sum(reached.last_seq - first_seq(source) for source, reached in ledger.sources().items())
+    seen: dict[int, int] = {}
+    for events in events_since(ledger, seen):
+        for event in events:
+            if not isinstance(event, LabelEvent):
+                rows[event.transaction.transaction_id] = event.transaction
+            elif event.label_time < at and not _later(labels.get(event.transaction_id), event):
+                labels[event.transaction_id] = event
+        if progress is not None:
+            progress(sum(seq - first_seq(source) for source, seq in seen.items()), total)
     if not rows:
         raise DataError("The ledger holds no transactions.", remedy="Give a file with --data, or run the worker first.")
     return _frame(rows, labels)
+
+
+def events_since(ledger: Ledger, seen: dict[int, int], *, most: int | None = None) -> Iterator[list[Event]]:
+    """Yield what the workers have taken in after ``seen``, the last ``seq`` by source, and move that on.
+
+    Of a source that has not been looked at only about the newest ``most`` come, where that is given.
+    """
+    for source, reached in ledger.sources().items():
+        first = first_seq(source)
+        seq = seen.get(source, first if most is None else max(first, reached.last_seq - most))
+        while events := ledger.events_after(seq, _EVENTS):
+            seq = seen[source] = events[-1].seq
+            yield events
 
 
 def _later(known: LabelEvent | None, label: LabelEvent) -> bool:

@@ -11,6 +11,8 @@ from services.secret_files import SecretFiles, variable
 from streaming.brokers.clients import Client
 from streaming.brokers.limits import FETCH_WAIT_MS
 
+Gnn = Literal["stored", "live"]
+
 
 class Settings(BaseSettings):
     """What an operator can set. Names in the environment are ``RINGFENCE_<FIELD>`` unless said otherwise.
@@ -83,10 +85,18 @@ class Settings(BaseSettings):
     explain_port: int = Field(8081, ge=0, le=65535, description="Port of `serve explain`; 0 takes a free one.")
     rings_port: int = Field(8083, ge=0, le=65535, description="Port of `serve rings`; 0 takes a free one.")
     worker_port: int = Field(8082, ge=0, le=65535, description="Port of the worker's health and metrics.")
+    refresh_port: int = Field(8084, ge=0, le=65535, description="Port of health and metrics of `rings refresh`.")
     partitions: int = Field(3, ge=1, le=1024, description="Partitions of topics that do not exist yet.")
     batch: int = Field(64, ge=1, le=4096, description="Most records in one micro-batch.")
     batch_wait_ms: float = Field(20, ge=0, le=1000, description="How long a micro-batch waits for its first record.")
     store_timeout_ms: float = Field(50, gt=0, description="Share of the 100 ms that reading features may take.")
+    gnn: Gnn = Field(
+        "stored",
+        description="stored: ring scores by the embeddings of the last `rings embed`; live: sampled around each "
+        "payment, which needs the extra `gnn`.",
+    )
+    gnn_device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where `live` samples.")
+    gnn_payments: int = Field(1_000_000, ge=1, description="How many of the newest payments `live` looks at, at least.")
     model_budget_ms: float = Field(
         10, gt=0, description="Share of the 100 ms that a model may take; one that takes longer is not promoted."
     )

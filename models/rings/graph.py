@@ -8,6 +8,7 @@ time: everything before a moment is everything below one number, `RingGraph.limi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,19 @@ COLUMNS: dict[NodeType, str] = {
 CARD = NODE_TYPES.index("card")
 
 
+class Names(Protocol):
+    """Keys of one type in the order of their numbers: a `pandas.Index`, or what looks like one."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, number: int, /) -> str:
+        """Return one."""
+
+    def get_indexer(self, keys: "pd.Index[str]", /) -> NDArray[np.intp]:
+        """Return the numbers of ``keys``, -1 where there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class RingGraph:
     """A temporal graph in compressed sparse rows; E events, N nodes, R incidences.
@@ -46,7 +60,7 @@ class RingGraph:
     starts: Ints
     rows: Ints
     events: NDArray[np.int32]
-    names: tuple["pd.Index[str]", ...]
+    names: tuple[Names, ...]
 
     @property
     def edges(self) -> int:
@@ -104,7 +118,7 @@ def assemble(
     label: NDArray[np.int8],
     label_time: Ints,
     codes: NDArray[np.signedinteger],
-    names: tuple["pd.Index[str]", ...],
+    names: tuple[Names, ...],
 ) -> RingGraph:
     """Make a graph of events in order of time; ``codes`` (E, types) number the entities of each type from 0, or -1."""
     starts = np.concatenate(([0], np.cumsum([len(of_type) for of_type in names]))).astype(np.int64)

@@ -14,26 +14,30 @@ from features.events import TransactionEvent
 from services.cli.options import STATE
 from services.cli.output import err
 from services.composition import Root
-from services.settings import Settings
+from services.settings import Gnn, Settings
 from services.state_directory import open_state
 from streaming.broker import TRANSACTIONS
 
 _encode = msgspec.json.Encoder().encode
 EXIT_REFUSED = 1
+GNN = Annotated[
+    Gnn | None,
+    typer.Option("--gnn", help="Ring scores by stored embeddings or sampled live; RINGFENCE_GNN or stored if absent."),
+]
 
 
-def worker(state: STATE = None) -> None:
+def worker(state: STATE = None, gnn: GNN = None) -> None:
     """Score the transactions topic until SIGTERM."""
     from services.processes import run_worker  # noqa: PLC0415 imports Feast
 
-    run_worker(_root(state))
+    run_worker(_root(state, gnn))
 
 
-def serve_score(state: STATE = None) -> None:
+def serve_score(state: STATE = None, gnn: GNN = None) -> None:
     """Serve POST /v1/score."""
     from services.processes import run_score_service  # noqa: PLC0415 imports Feast
 
-    run_score_service(_root(state))
+    run_score_service(_root(state, gnn))
 
 
 def serve_explain(state: STATE = None) -> None:
@@ -53,6 +57,7 @@ def serve_rings(state: STATE = None) -> None:
 def score(
     state: STATE = None,
     features: Annotated[bool, typer.Option("--features", help="Print the feature vector of each as well.")] = False,
+    gnn: GNN = None,
 ) -> None:
     """Score JSON lines from standard input against the present state; nothing is recorded.
 
@@ -60,7 +65,7 @@ def score(
     """
     from services.ring_watch import RingWatch  # noqa: PLC0415 imports pandas
 
-    root = _root(state)
+    root = _root(state, gnn)
     scoring = root.scoring()
     scoring.warm_up()
     RingWatch(root.state, scoring.rings).look()
@@ -96,8 +101,8 @@ def send(state: STATE = None) -> None:
     err.print(f"{sent:,} sent to {TRANSACTIONS}.")
 
 
-def _root(state: Path | None) -> Root:
-    settings = Settings()
+def _root(state: Path | None, gnn: Gnn | None = None) -> Root:
+    settings = Settings(**({"gnn": gnn} if gnn else {}))
     return Root(settings, open_state(state or settings.state))
 
 

@@ -3,7 +3,6 @@
 import shutil
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -18,47 +17,32 @@ from features.events import TransactionEvent
 from features.stores.memory import MemoryStore
 from features.stores.memory_embeddings import MemoryEmbeddings
 from features.table import transactions
+from models import metrics
 from models.rings.column import RING_SCORE, with_ring_score
-from services import ring_network
+from services import recalibration, ring_network
+from services.bundle_features import BundleFeatures
 from services.champion import bundle_of
+from services.gate import run_gate, select
+from services.model_comparison import compare
+from services.promotion import promote
 from services.recalibration import recalibrate
 from services.ring_embedding import embed_rings, needed_ring_model
 from services.state_directory import open_state
 from services.training import train_and_install
 from streaming.explaining import explain
-from streaming.network_stage import NetworkStage
+from streaming.network_stage import NetworkStage, StoredScores
 from streaming.scoring import Scoring
 from streaming.simulator import CampaignMix, Scenario, simulate
+from tests.unit.services.ring_gate import ask, silent
+from tests.unit.services.trained import install_editions
 
 CPU = torch.device("cpu")
 LATER = 40  # payments that come when all is trained
 
 
-def silent(_what):
-    return lambda done, total: None
-
-
 @pytest.fixture(scope="module")
 def simulation():
     return simulate(Scenario(transactions=5000, fraud_rate=0.1, campaigns=CampaignMix(mule_ring=1.0), seed=3))
-
-
-def ask(state, simulation, *, lenient):
-    """Return the question to the gate, which lets everything in if ``lenient``, nothing otherwise."""
-
-    def decided(*arguments, **named):
-        report = compare(*arguments, **(named | {"rounds": 5, "resamples": 20}))
-        checks = tuple(msgspec.structs.replace(one, passed=lenient) for one in report.checks)
-        return msgspec.structs.replace(report, checks=checks)
-
-    def asked(history, features):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ring_network, "compare", decided)
-            options = {"campaigns": simulation.truth, "epochs": 1, "device": CPU, "step": silent}
-            return ring_network.evaluate_rings(state, history, features=features, **options).column
-
-    compare = ring_network.compare
-    return asked
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +61,7 @@ def decide(simulation, trained):
     def decide(store):
         state, found = trained
         bundle = bundle_of(state, found.bundle.version)
-        stage = NetworkStage(lambda: store, timeout_s=30.0)
+        stage = NetworkStage(lambda: StoredScores(store), timeout_s=30.0)
         scoring = Scoring(
             FeatureEngine(),
             MemoryStore(),
@@ -154,9 +138,67 @@ def test_a_bundle_without_its_network_is_refused(trained):
     assert bundle_of(state, found.bundle.version).network is not None
 
 
-def test_recalibration_refuses_a_model_whose_scores_a_history_does_not_give(simulation, trained):
-    with pytest.raises(ConfigurationError, match="ring score"):
-        recalibrate(trained[0], simulation.transactions)
+@pytest.fixture
+def champion_state(trained, tmp_path):
+    """A copy of the state, to be changed."""
+    shutil.copytree(trained[0].path, tmp_path / "copy")
+    return open_state(tmp_path / "copy")
+
+
+def test_a_history_gives_the_scores_that_are_served(simulation, trained):
+    state, found = trained
+    table, bundle = simulation.transactions, bundle_of(state, found.bundle.version)
+    whole = BundleFeatures(state, table, silent).of(bundle)
+    assert whole.shape == (len(table), len(NAMES) + 1)
+    hour = table["event_time"].iloc[-1].floor("h")
+    store = MemoryEmbeddings()
+    embed_rings(needed_ring_model(state), table, store, as_of=hour, device=CPU, step=silent)
+    rows = np.flatnonzero(table["event_time"] >= hour)
+    served, as_of = StoredScores(store).score(
+        bundle.network, list(transactions(table.iloc[rows])), np.ascontiguousarray(whole[rows, :-1])
+    )
+    assert as_of == hour
+    np.testing.assert_allclose(whole[rows, -1], served, rtol=1e-3, atol=1e-6)
+
+
+def test_the_gate_and_the_comparison_see_the_ring_score(simulation, trained, champion_state):
+    version = trained[1].bundle.version
+    bundle, table = bundle_of(champion_state, version), simulation.transactions
+    (edition,) = install_editions(champion_state, 1, end=bundle.manifest.data.end)
+    found = compare(champion_state, version, edition, table, since=None, step=silent)
+    chosen = select(table, [bundle], None).rows
+    whole = BundleFeatures(champion_state, table, silent).of(bundle)[chosen]
+    assert np.isfinite(whole[:, -1]).all()
+    truth = table["is_fraud"].iloc[chosen].to_numpy(dtype=bool)
+    told = found.figures["average_precision"].first
+    assert told == metrics.average_precision(truth, bundle.score(whole))
+    assert told != metrics.average_precision(truth, bundle.score(whole[:, :-1]))
+
+    asked = {"data": "payments", "step": silent, "budget_ms": 1000}
+    promote(champion_state, run_gate(champion_state, edition, table, **asked), reason="a test", force=True)
+    report = run_gate(champion_state, version, table, **asked)
+    checks = {check.name: check for check in report.checks}
+    assert report.champion == edition
+    assert checks["leakage"].passed, checks["leakage"].sentence
+
+
+def test_the_ring_score_of_a_history_needs_the_extra(simulation, trained, monkeypatch):
+    state, found = trained
+    features = BundleFeatures(state, simulation.transactions, silent, catalogue=found.history.features)
+    monkeypatch.setattr("services.extras.find_spec", lambda _name: None)
+    with pytest.raises(ConfigurationError, match="gnn"):
+        features.of(found.bundle)
+
+
+def test_a_model_with_the_ring_score_is_recalibrated_on_it(simulation, champion_state, monkeypatch):
+    fit = recalibration.recalibrated
+    monkeypatch.setattr(
+        recalibration, "recalibrated", lambda *given, **named: replace(fit(*given, **named), helps=True)
+    )
+    done = recalibrate(champion_state, simulation.transactions, step=silent)
+    assert done.bundle.ring_model == done.old.ring_model is not None
+    assert done.bundle.network is not None
+    assert done.rows > 0
 
 
 def test_a_history_whose_scores_nobody_has_counts_as_without(trained):

@@ -16,7 +16,7 @@ from features.stores.memory_embeddings import MemoryEmbeddings
 from models.rings.column import RING_SCORE, with_ring_score
 from models.rings.scorer import ServedNetwork
 from models.rings.stored import ModelEmbeddings
-from streaming.network_stage import NETWORK_STAGE, NetworkStage
+from streaming.network_stage import NETWORK_STAGE, NetworkStage, StoredScores
 from streaming.scoring import Scoring
 from tests.fakes import FakeBundle, fake_payment, fake_policy
 
@@ -79,7 +79,7 @@ def new_scoring():
                 states or MemoryStore(),
                 bundle,
                 fake_policy(),
-                network=NetworkStage(lambda: embeddings, timeout_s),
+                network=NetworkStage(lambda: StoredScores(embeddings), timeout_s),
                 store_timeout_s=10.0,
                 clock=lambda: NOW,
             )
