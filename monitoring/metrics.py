@@ -146,6 +146,15 @@ class Metrics:
             ["model_version", "policy_version", "family"],
             registry=registry,
         )
+        self._refreshed = Gauge(
+            "fraud_rings_refreshed_timestamp_seconds",
+            "When fraud rings (find) or embeddings (embed) were last brought up to date.",
+            ["job"],
+            registry=registry,
+        )
+        self._refresh_failures = Counter(
+            "fraud_rings_refresh_failures_total", "Attempts at that which failed.", ["job"], registry=registry
+        )
         self._swaps = Counter(
             "fraud_model_swaps_total",
             "Models and policies taken into service while running, and refused.",
@@ -255,6 +264,13 @@ class Metrics:
     def model_swap(self, outcome: str) -> None:
         """Count an attempt to take another model or policy into service; ``outcome`` is swapped or refused."""
         self._swaps.labels(outcome).inc()
+
+    def refreshed(self, job: str, *, ok: bool) -> None:
+        """Note that fraud rings or embeddings were brought up to date just now, or count that it failed."""
+        if ok:
+            self._refreshed.labels(job).set_to_current_time()
+        else:
+            self._refresh_failures.labels(job).inc()
 
     def ready(self, ready: bool) -> None:
         """Set whether the process takes work."""

@@ -132,6 +132,24 @@ def run_rings_service(root: Root) -> None:
     run(create_rings_app(RingBook(root.state.rings), metrics, token, list), settings.host, settings.rings_port)
 
 
+def run_ring_refresh(root: Root, *, find_hours: float, embed_hours: float, device: str) -> None:
+    """Keep fraud rings and embeddings up to date until SIGTERM or Ctrl-C, then finish what is in hand."""
+    from services.ring_refresh import by_the_clock, embed_job, find_job  # noqa: PLC0415 imports pandas
+
+    stop = Flag()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    settings, metrics, token = _begin(root, "ring-refresh")
+    jobs = [find_job(root, find_hours), embed_job(root, embed_hours, device)]
+    operations = serve_operations(
+        metrics.registry, token=token, live=list, ready=list, host=settings.host, port=settings.refresh_port
+    )
+    log.info("refreshing", port=operations.port)
+    by_the_clock(jobs, metrics, stop)
+    operations.close()
+    log.info("stopped")
+
+
 def _begin(root: Root, service: str) -> tuple[Settings, Metrics, str]:
     configure_logging(service, level=root.settings.log_level.upper())
     token, created = root.token()

@@ -11,12 +11,14 @@ from features.errors import ConfigurationError
 from models.rings.payments import REFRESH_HOURS
 from services.cli.evaluate import read_campaigns
 from services.cli.options import DATA, JSON, MAPPING, SEED, STATE
-from services.cli.output import print_json, print_table, steps
+from services.cli.output import print_json, print_table, progress, steps
 from services.cli.table import read, simulated
 from services.composition import Root
 from services.extras import need_gnn
+from services.ledger_history import table_of
 from services.settings import Settings
 from services.state_directory import open_state
+from streaming.scoring import utc_now
 from streaming.simulator import CHAINS, CampaignMix, RingShape, Scenario
 
 DEVICE = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
@@ -158,11 +160,13 @@ def evaluate(
 
 
 def embed(
-    data: DATA,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="CSV or Parquet file of transactions; the ledger when absent.")
+    ] = None,
     mapping: MAPPING = "simulator",
     at: Annotated[
         datetime | None,
-        typer.Option("--at", help="Use only what was known before (UTC); after the last event if absent."),
+        typer.Option("--at", help="Use only what was known before (UTC); now, or after the last event of --data."),
     ] = None,
     since: Annotated[
         datetime | None, typer.Option("--since", help="Compute only what changed since the run as of this time (UTC).")
@@ -183,17 +187,25 @@ def embed(
 
     used, settings = choose_device(device), Settings()
     directory = open_state(state or settings.state)
+    root = Root(settings, directory)
     bundle = load_ring_bundle(model) if model else needed_ring_model(directory)
     if bundle is None:
         raise ConfigurationError(
             f"No ring model is served in {directory.path}.",
             remedy="Run `ringfence rings evaluate --data FILE`, or name one with --model.",
         )
-    table = read(data, mapping)
-    as_of = pd.Timestamp(at, tz="UTC") if at else table["event_time"].iloc[-1] + pd.Timedelta(1, "us")
+    if data is not None:
+        table = read(data, mapping)
+        as_of = pd.Timestamp(at, tz="UTC") if at else table["event_time"].iloc[-1] + pd.Timedelta(1, "us")
+    else:
+        as_of = pd.Timestamp(at, tz="UTC") if at else pd.Timestamp(utc_now())
+        ledger = root.ledger()
+        with progress("reading the ledger") as tell:
+            table = table_of(ledger, as_of.to_pydatetime(), progress=tell)
+        ledger.close()
     if since is not None and pd.Timestamp(since, tz="UTC") >= as_of:
         raise typer.BadParameter("it must be earlier than --at", param_hint="--since")
-    store = Root(settings, directory).embeddings()
+    store = root.embeddings()
     try:
         with steps() as bars:
             result: dict[str, Any] = embed_rings(
@@ -209,3 +221,17 @@ def embed(
         store.close()
     result |= {"model": bundle.version, "as_of": str(as_of), "device": str(used)}
     print_json(result) if as_json else print_table("Embedded", result)
+
+
+def refresh(
+    find_hours: Annotated[float, typer.Option("--find-hours", min=0.001, help="How often to look for rings.")] = 6,
+    embed_hours: Annotated[float, typer.Option("--embed-hours", min=0.001, help="How often to embed.")] = 1,
+    device: DEVICE = "auto",
+    state: STATE = None,
+) -> None:
+    """Keep fraud rings and embeddings up to date from the ledger, by the clock, until SIGTERM."""
+    from services.processes import run_ring_refresh  # noqa: PLC0415 imports Feast
+
+    settings = Settings()
+    root = Root(settings, open_state(state or settings.state))
+    run_ring_refresh(root, find_hours=find_hours, embed_hours=embed_hours, device=device)

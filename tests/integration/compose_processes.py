@@ -24,7 +24,7 @@ from tests.integration.postgres_server import demotion, find_binaries
 
 START_S = 400.0  # a busy machine takes its time
 STOP_S = 60.0
-PORTS = ("5432", "6379", "8080", "8081", "8082", "9090", "9092", "9093")
+PORTS = ("5432", "6379", "8080", "8081", "8082", "8083", "8084", "9090", "9092", "9093")
 
 
 class Project:
@@ -174,7 +174,7 @@ class Process:
                 re.findall(r"^(?:ENV)?\s+(\w+)=(/var/\S+?)(?: \\)?$", (ROOT / "Dockerfile").read_text(), re.M)
             )
             image = {name: self.here(value) for name, value in image.items()} | {"PYTHONPATH": str(ROOT)}
-            own = {"8080": "SCORE", "8081": "EXPLAIN", "8082": "WORKER"}
+            own = {"8080": "SCORE", "8081": "EXPLAIN", "8082": "WORKER", "8083": "RINGS", "8084": "REFRESH"}
             image |= {f"RINGFENCE_{who}_PORT": str(self.ports[port]) for port, who in own.items()}
         return inherited | image | self.environment
 

@@ -24,7 +24,7 @@ from tests.integration.postgres_server import find_binaries
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(1200)]
 PATIENCE_S = 180.0
-OURS = ("worker", "score", "explain")
+OURS = ("worker", "score", "explain", "rings", "refresh")
 SIMULATED = "40000"
 
 
@@ -101,11 +101,15 @@ def test_from_an_empty_disk_to_decisions_and_a_clean_stop(project):
     assert {decision.model_version for decision in decided.values()} == {first.model_version}
     assert not any(decision.degraded for decision in decided.values())
 
-    for process, port in [*((worker, "8082") for worker in workers), (score, "8080"), (explain, "8081")]:
-        assert httpx.get(f"{process.url(port)}/metrics").status_code == 401
-        shown = httpx.get(f"{process.url(port)}/metrics", headers=login)
-        assert shown.status_code == 200
-        assert f'model_version="{first.model_version}"' in shown.text
+    refresh, rings = project.start("refresh"), project.start("rings")
+    wait("rings were looked for", lambda: httpx.get(f"{rings.url('8083')}/v1/rings", headers=login).status_code == 200)
+    assert '"transactions":41' in refresh.said().replace(" ", "")
+
+    own = [(score, "8080"), (explain, "8081")]
+    for process, port in [*((worker, "8082") for worker in workers), *own]:
+        assert f'model_version="{first.model_version}"' in metrics_of(process, port, login)
+    metrics_of(rings, "8083", login)
+    assert 'fraud_rings_refreshed_timestamp_seconds{job="find"}' in metrics_of(refresh, "8084", login)
 
     def scraped():
         found = httpx.get(f"{prometheus.url('9090')}/api/v1/query", params={"query": "up"}).json()["data"]["result"]
@@ -122,6 +126,14 @@ def test_from_an_empty_disk_to_decisions_and_a_clean_stop(project):
         assert "Traceback" not in process.said(), process.said()
         for name in ("ringfence_token", "redis_password", "postgres_password"):
             assert project.secret(name) not in process.said()
+
+
+def metrics_of(process, port, login):
+    """Read a process's metrics, which it shows to nobody else."""
+    assert httpx.get(f"{process.url(port)}/metrics").status_code == 401
+    shown = httpx.get(f"{process.url(port)}/metrics", headers=login)
+    assert shown.status_code == 200
+    return shown.text
 
 
 def check_stores(project):

@@ -9,7 +9,7 @@ from services.settings import Settings
 from tests.compose import EXAMPLE, FILE, ROOT, resolved
 from tests.serving_packages import REMOVED, serving_packages
 
-OURS = {"init", "worker", "score", "explain"}
+OURS = {"init", "worker", "score", "explain", "rings", "refresh"}
 SECRET = re.compile("PASSWORD|TOKEN|SECRET|KEY")
 
 
@@ -41,7 +41,7 @@ def test_everything_has_a_memory_limit_a_health_check_and_comes_back(services):
 
 
 def test_images_are_pinned(services):
-    assert all(re.fullmatch(r"[a-z/]+:v?\d[\w.-]+", service["image"]) for service in services.values())
+    assert all(re.fullmatch(r"[a-z/-]+:v?\d[\w.-]+", service["image"]) for service in services.values())
     assert re.search(r"^ARG PYTHON=python:3\.11\.\d+-slim-\w+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
 
@@ -61,7 +61,7 @@ def test_our_variables_are_settings(services):
     own = {"RINGFENCE_DATA", "RINGFENCE_MAPPING", "RINGFENCE_SIMULATE"}  # options of `ringfence init`
     for name in OURS:
         assert {variable.removesuffix("_FILE") for variable in services[name]["environment"]} - known <= own
-        assert {*services[name]["command"]} <= {"ringfence", "init", "worker", "serve", "score", "explain"}
+        assert {*services[name]["command"]} <= {"ringfence", "serve"} | OURS
 
 
 def test_workers_can_be_many_and_what_is_published_is_on_loopback(services):
@@ -70,7 +70,7 @@ def test_workers_can_be_many_and_what_is_published_is_on_loopback(services):
     assert not worker.get("container_name")
     assert worker["deploy"]["replicas"] <= int(worker["environment"]["RINGFENCE_PARTITIONS"]) >= 3
     published = {name for name, service in services.items() if service.get("ports")}
-    assert published == {"score", "explain", "prometheus"}
+    assert published == {"score", "explain", "rings", "prometheus"}
     assert {port["host_ip"] for name in published for port in services[name]["ports"]} == {"127.0.0.1"}
 
 
@@ -94,7 +94,7 @@ def test_redis_neither_forgets_nor_loses(services):
 
 def test_postgres_has_connections_for_every_process(services):
     (limit,) = [word for word in services["postgres"]["command"] if word.startswith("max_connections=")]
-    processes = 3 + int(services["worker"]["environment"]["RINGFENCE_PARTITIONS"]) - 1
+    processes = len(OURS) - 1 + int(services["worker"]["environment"]["RINGFENCE_PARTITIONS"]) - 1
     pool = 26  # pool_size 16 and SQLAlchemy's max_overflow of 10
     assert int(limit.removeprefix("max_connections=")) >= min(processes, 7) * pool
 
@@ -107,11 +107,22 @@ def test_the_example_has_every_variable_with_its_default():
 
 def test_the_image_holds_no_training_and_no_test_packages():
     recipe = (ROOT / "Dockerfile").read_text()
-    assert "'.[fast]'" in recipe
-    assert f"pip uninstall --yes {' '.join(REMOVED)} pip" in recipe
+    assert recipe.count(f"RUN pip uninstall --yes {' '.join(REMOVED)} pip") == 1
+    build, packages, *_, last = recipe.split("\nFROM ")[1:]
+    assert "'.[fast]'" in build
+    assert packages.startswith("build AS packages\n")
+    assert last.startswith("runtime\nCOPY --from=packages ")
     packages = serving_packages()
     assert {"lightgbm", "feast", "confluent-kafka"} <= packages.keys()
     assert not packages.keys() & {"torch", "torch-geometric", "mlflow", "matplotlib", "optuna", "shap", "pytest"}
+
+
+def test_only_what_refreshes_rings_has_the_image_with_pytorch(services):
+    with_pytorch = {name for name in OURS if services[name]["image"].startswith("ringfence-gnn:")}
+    assert with_pytorch == {"refresh"}
+    assert services["refresh"]["build"]["target"] == "gnn"
+    [stage] = [part for part in (ROOT / "Dockerfile").read_text().split("\nFROM ") if part.startswith("runtime AS gnn")]
+    assert "COPY --from=packages-gnn" in stage
 
 
 def test_the_image_is_built_from_the_packages_alone():

@@ -112,7 +112,7 @@ def test_readiness_and_requests(metrics: Metrics, registry: CollectorRegistry) -
 
 def test_names_follow_the_convention_and_labels_identify_nobody(metrics: Metrics, registry: CollectorRegistry) -> None:
     families = list(registry.collect())
-    assert len(families) == 24
+    assert len(families) == 26
     for family in families:
         assert family.name.startswith("fraud_")
         assert family.documentation
