@@ -92,7 +92,7 @@ class Root:
         if self.settings.gnn == "stored":
             return NetworkStage(lambda: StoredScores(self.embeddings()))
         need_gnn()
-        from services.live_network import STALE_AFTER, TIMEOUT_S, LiveScores  # noqa: PLC0415 imports PyTorch
+        from services.rings.live import STALE_AFTER, TIMEOUT_S, LiveScores  # noqa: PLC0415 imports PyTorch
 
         return NetworkStage(
             lambda: LiveScores(

@@ -15,9 +15,9 @@ from services.champion import bundle_of
 from services.composition import WORKER_GROUP, Root
 from services.explain_app import create_explain_app
 from services.model_watch import ModelWatch
-from services.ring_book import RingBook
-from services.ring_watch import RingWatch
-from services.rings_app import create_rings_app
+from services.rings.app import create_rings_app
+from services.rings.book import RingBook
+from services.rings.watch import RingWatch
 from services.score_app import create_score_app
 from services.serving import run
 from services.settings import Settings
@@ -134,7 +134,7 @@ def run_rings_service(root: Root) -> None:
 
 def run_ring_refresh(root: Root, *, find_hours: float, embed_hours: float, device: str) -> None:
     """Keep fraud rings and embeddings up to date until SIGTERM or Ctrl-C, then finish what is in hand."""
-    from services.ring_refresh import by_the_clock, embed_job, find_job  # noqa: PLC0415 imports pandas
+    from services.rings.refresh import by_the_clock, embed_job, find_job  # noqa: PLC0415 imports pandas
 
     stop = Flag()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.rings.communities import DEFAULTS, find_rings
-from models.rings.communities_suspicion import RingSettings
-from models.rings.communities_types import FraudRing
+from models.rings.communities.finding import DEFAULTS, find_rings
+from models.rings.communities.suspicion import RingSettings
+from models.rings.communities.types import FraudRing
 from streaming.simulator import CampaignMix, RingShape, Scenario, simulate
 
 TENTH = 10

@@ -38,7 +38,7 @@ class NetworkQuestion:
     def ask(self, history: pd.DataFrame, features: Matrix, step: Step) -> RingColumn | None:
         """Return the ring scores for trees, None where the gate does not let them in."""
         from models.rings.training import EPOCHS  # noqa: PLC0415 the extra `gnn` only
-        from services.ring_network import evaluate_rings  # noqa: PLC0415
+        from services.rings.network import evaluate_rings  # noqa: PLC0415
 
         found = evaluate_rings(
             self._state,

@@ -12,17 +12,17 @@ from rich.table import Table
 
 from features.durable import replace_file
 from features.errors import ConfigurationError
-from models.rings.communities_suspicion import RingSettings
-from models.rings.communities_types import FraudRing, Money
+from models.rings.communities.suspicion import RingSettings
+from models.rings.communities.types import FraudRing, Money
 from services.benchmarks.rings import benchmark_rings
 from services.cli.options import JSON, MAPPING, SEED, STATE
 from services.cli.output import out, print_json, print_table, progress, say
 from services.cli.table import read
 from services.composition import Root
 from services.ledger_history import table_of
-from services.ring_picture.page import page
-from services.ring_picture.svg import picture
-from services.rings import find_and_save, known_ring, known_rings
+from services.rings.finding import find_and_save, known_ring, known_rings
+from services.rings.picture.page import page
+from services.rings.picture.svg import picture
 from services.settings import Settings
 from services.state_directory import open_state
 from streaming.scoring import utc_now

@@ -48,7 +48,7 @@ def train(
     """Train the ring network on a file. It is not served until `ringfence rings evaluate` lets it through."""
     need_gnn()
     from models.rings.training import choose_device  # noqa: PLC0415 the extra `gnn` only
-    from services.ring_network import train_rings  # noqa: PLC0415
+    from services.rings.network import train_rings  # noqa: PLC0415
 
     used = choose_device(device)
     directory = open_state(state or Settings().state)
@@ -106,7 +106,7 @@ def evaluate(
     """
     need_gnn()
     from models.rings.training import choose_device  # noqa: PLC0415 the extra `gnn` only
-    from services.ring_network import evaluate_rings  # noqa: PLC0415
+    from services.rings.network import evaluate_rings  # noqa: PLC0415
 
     used = choose_device(device)
     if data is None:
@@ -183,7 +183,7 @@ def embed(
     need_gnn()
     from models.rings.bundle import load_ring_bundle  # noqa: PLC0415
     from models.rings.training import choose_device  # noqa: PLC0415 the extra `gnn` only
-    from services.ring_embedding import embed_rings, needed_ring_model  # noqa: PLC0415
+    from services.rings.embedding import embed_rings, needed_ring_model  # noqa: PLC0415
 
     used, settings = choose_device(device), Settings()
     directory = open_state(state or settings.state)

@@ -63,7 +63,7 @@ def score(
 
     Prints one decision a line; a line that cannot be scored prints its error instead, and the exit status is 1.
     """
-    from services.ring_watch import RingWatch  # noqa: PLC0415 imports pandas
+    from services.rings.watch import RingWatch  # noqa: PLC0415 imports pandas
 
     root = _root(state, gnn)
     scoring = root.scoring()

@@ -15,8 +15,8 @@ from features.embeddings import NODE_TYPES
 from features.errors import StoreUnavailable
 from features.stores.embeddings import open_embeddings
 from models.rings.graph import build_graph
-from services.ring_embedding import embed_rings
-from services.ring_network import train_rings
+from services.rings.embedding import embed_rings
+from services.rings.network import train_rings
 from services.state_directory import open_state
 from streaming.simulator import CampaignMix, Scenario, simulate
 from tests.integration.redis_server import RedisServer, redis_server, require_redis  # noqa: F401 (a fixture)

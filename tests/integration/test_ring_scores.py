@@ -35,7 +35,7 @@ from streaming.network_stage import StoredScores
 from streaming.simulator import CampaignMix, Scenario, simulate
 from tests.integration.faults.conftest import start_kafka
 from tests.integration.redis_server import redis_server, require_redis  # noqa: F401 (a fixture)
-from tests.unit.services.ring_gate import ask
+from tests.unit.services.rings.gate import ask
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ import schemathesis
 from streaming.brokers.process import free_port
 from tests.unit.models.rings.payments import AT, history, household, ring_payments
 from tests.unit.services.fuzzing import fuzz
-from tests.unit.services.ring_states import HOSTILE
+from tests.unit.services.rings.states import HOSTILE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]

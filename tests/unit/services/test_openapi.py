@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from features.codec import decode_transaction
 from monitoring.metrics import Metrics
 from services.openapi import portable
-from services.ring_book import RingBook
-from services.rings_app import create_rings_app
+from services.rings.app import create_rings_app
+from services.rings.book import RingBook
 from tests.unit.services.client import TOKEN
 from tests.unit.services.fuzzing import fuzz
-from tests.unit.services.ring_states import with_rings
+from tests.unit.services.rings.states import with_rings
 from tests.unit.services.worlds import World
 
 WORLD = World()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.rings.communities import find_rings
-from models.rings.communities_suspicion import RingSettings
+from models.rings.communities.finding import find_rings
+from models.rings.communities.suspicion import RingSettings
 from services.benchmarks import rings
 from services.benchmarks.rings import benchmark_rings, matches, simulated
 from tests.unit.models.rings.payments import AT, history, ring_payments

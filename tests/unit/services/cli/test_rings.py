@@ -12,7 +12,7 @@ from services.cli import rings
 from services.state_directory import open_state
 from tests.unit.models.rings.payments import AT, START, history, household, ring_payments
 from tests.unit.services.cli.calls import last_json, run
-from tests.unit.services.ring_states import HOSTILE
+from tests.unit.services.rings.states import HOSTILE
 
 AT_TEXT = f"{AT:%Y-%m-%dT%H:%M:%S}"
 

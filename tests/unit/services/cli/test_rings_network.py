@@ -9,7 +9,8 @@ pytest.importorskip("torch")
 
 from features.errors import BundleError, ConfigurationError, DataError
 from features.stores.embeddings import open_embeddings
-from services import extras, ring_network
+from services import extras
+from services.rings import network as ring_network
 from services.state_directory import open_state
 from streaming.simulator import Scenario, simulate
 from streaming.simulator.files import write

@@ -1,0 +1,1 @@
+"""Rings as communities of cards in what they share that is suspicious."""
