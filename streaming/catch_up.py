@@ -13,11 +13,11 @@ import structlog
 
 from features.errors import ConfigurationError, LedgerUnavailable, StoreEmptied, StoreUnavailable
 from features.events import first_seq, source_of
-from features.store import HISTORY_OF
 from monitoring.metrics import Metrics
 from streaming.ledger import Ledger
 from streaming.observing import observe_unusable
 from streaming.scoring import Scoring
+from streaming.state_claim import StateClaim
 
 log = structlog.get_logger(__name__)
 SLICE = 512  # events folded at a time
@@ -41,8 +41,7 @@ class CatchUp:
         self._metrics = metrics
         self._durable: dict[int, int] = {}
         self._wanted: dict[int, int] = {}
-        self._opened = False  # whether it is known whose states the store holds
-        self._refilled: dict[int, int] | None = None  # how far, while this process fills an emptied store
+        self._claim = StateClaim(ledger, scoring.store)
         self._complaint = ""
         self._passed_at = -LEFT_ALONE_S
         self._too_slow_until = 0.0
@@ -54,7 +53,7 @@ class CatchUp:
     def start(self) -> None:
         """Work in a thread from now on; raises `ConfigurationError` for a store that holds another ledger's states."""
         try:
-            self._open()
+            self._claim.find_out()
         except StoreUnavailable as error:
             self._complain(error)
         self._thread = Thread(target=self._run, name="catch-up", daemon=True)
@@ -108,7 +107,7 @@ class CatchUp:
         if not self._working.acquire(timeout=PATIENCE_S):
             return False
         try:
-            return self._opened and self._refilled is None and self._hurried()
+            return self._claim.holds and self._hurried()
         finally:
             self._working.release()
 
@@ -131,8 +130,7 @@ class CatchUp:
         if not self._working.acquire(blocking=False):
             return
         try:
-            ready = self._opened and self._refilled is None
-            if ready and (reached := self._fold_behind(limit=IN_PASSING, patient=False)) is not None:
+            if self._claim.holds and (reached := self._fold_behind(limit=IN_PASSING, patient=False)) is not None:
                 self.done([reached])
         except (StoreUnavailable, LedgerUnavailable):
             self._passed_at = -LEFT_ALONE_S  # the thread goes on, which has patience
@@ -147,15 +145,16 @@ class CatchUp:
 
     def _advance(self) -> bool:
         try:
-            if not self._opened:
-                self._open()
-            if self._refilled is not None:
-                return self._refill(self._refilled)
+            self._claim.find_out()
+            if self._claim.is_filling:
+                filled = self._claim.fill(self._fold_patiently)
+                self.done(filled or ())
+                return filled is not None
             if (reached := self._fold_behind()) is not None:
                 self._ledger.save_checkpoints([reached])
                 self.done([reached])
         except StoreEmptied as error:
-            self._opened = False
+            self._claim.lose()
             self._complain(error)
         except (StoreUnavailable, LedgerUnavailable) as error:
             self._complain(error)
@@ -182,14 +181,14 @@ class CatchUp:
 
     def _is_there(self) -> bool:
         there = all(self._at(source) >= seq for source, seq in self._wanted.items())
-        return there and self._opened and self._refilled is None
+        return there and self._claim.holds
 
     def _run(self) -> None:
         while not self._stop.is_set():
             self._wake.wait()
             self._wake.clear()
             while not self._stop.is_set() and not self._is_there():
-                if self._refilled is None and monotonic() < self._passed_at + LEFT_ALONE_S:
+                if not self._claim.is_filling and monotonic() < self._passed_at + LEFT_ALONE_S:
                     self._stop.wait(LEFT_ALONE_S)
                 elif self._scoring.store.is_open or not self._advanced():
                     self._stop.wait(RETRY_S)
@@ -209,6 +208,9 @@ class CatchUp:
         source, seq = behind
         return self._fold(self._at(source), seq, limit=limit, patient=patient)
 
+    def _fold_patiently(self, after: int, until: int) -> int:
+        return self._fold(after, until, limit=SLICE, patient=True)
+
     def _fold(self, after: int, until: int, *, limit: int, patient: bool) -> int:
         """Fold a slice of a source's events; return how far it went."""
         events = self._ledger.events_after(after, limit)
@@ -216,41 +218,3 @@ class CatchUp:
             return until
         observe_unusable(self._metrics, self._scoring.refold(events, patient=patient))
         return events[-1].seq
-
-    def _open(self) -> None:
-        """Find out whose states the store holds."""
-        store, identity = self._scoring.store.patient, self._ledger.identity()
-        owner = store.owner()
-        if owner == identity:
-            self._refilled = None
-        elif owner is not None and owner != HISTORY_OF + identity:
-            raise ConfigurationError(
-                "The feature store holds the states of another ledger.",
-                remedy="Check REDIS_URL and LEDGER_URL, or give the new ledger an empty store.",
-            )
-        elif owner is None and self._ledger.has_history():
-            raise StoreUnavailable(
-                "The feature store has lost its states, and a history that was back-filled is not in the ledger.",
-                remedy="Run the same `ringfence backfill` again; the worker does the rest.",
-            )
-        elif not store.refill():
-            raise StoreUnavailable("The feature store is being filled by another worker.")
-        else:
-            self._refilled = {source: first_seq(source) for source in self._ledger.sources()}
-        self._opened = True
-
-    def _refill(self, refilled: dict[int, int]) -> bool:
-        """Go on with filling the store; claim it when the ledger has nothing more."""
-        if not self._scoring.store.patient.refill():
-            self._opened, self._refilled = False, None
-            return False
-        for source, progress in self._ledger.sources().items():
-            done = refilled.setdefault(source, first_seq(source))
-            if done < progress.last_seq:
-                refilled[source] = self._fold(done, progress.last_seq, limit=SLICE, patient=True)
-                log.info("filling the feature store", source=source, seq=refilled[source], of=progress.last_seq)
-                return True
-        self._scoring.store.patient.claim(self._ledger.identity())
-        self._refilled = None
-        self.done(refilled.values())
-        return True

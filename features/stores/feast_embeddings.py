@@ -25,15 +25,14 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import FloatList, Value
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from features.embeddings import NODE_TYPES, Embedding, Embeddings, Keys, NodeType
 from features.errors import StateError, StoreUnavailable
 from features.feast_repo.embedding_definitions import EMBEDDING, EMBEDDING_VIEWS, HISTORY, NODE_ENTITIES
 from features.stores.embedding_checks import check_types, check_vectors, to_seconds
 from features.stores.feast_instance import CONFIGURATION, REGISTRY, one_process_at_a_time, usable, write_if_changed
-from features.stores.feast_redis import TIMEOUT_S, parse_url
+from features.stores.feast_redis import TIMEOUT_S
+from features.stores.redis_server import RedisServer
 
 PROJECT = "ringfence_embeddings"
 KEYS_PER_CALL = 1_000  # SQLite takes at most 32,766 parameters
@@ -52,15 +51,13 @@ class FeastEmbeddings:
         online: dict[str, Any] = {"type": "sqlite", "path": str(directory / "online.db")}
         self._client: redis.Redis | None = None
         if redis_url is not None:
-            address, options = parse_url(redis_url)
-            self._where = f"the embeddings on Redis at {address}"
-            self._client = redis.Redis.from_url(
-                redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
-            )
+            server = RedisServer(redis_url, TIMEOUT_S)
+            self._where = f"the embeddings on Redis at {server.address}"
+            self._client = server.client
             self._online = RedisOnlineStore()
             self._online._client = self._client  # Feast would want the password in a file
             # Otherwise Feast drops what has the time of what is stored: another model as of the same moment.
-            online = {"type": "redis", "connection_string": options, "skip_dedup": True}
+            online = {"type": "redis", "connection_string": server.options, "skip_dedup": True}
         with self._errors():
             self._config = _apply(directory, online)
         self._views = dict(zip(NODE_TYPES, EMBEDDING_VIEWS, strict=True))

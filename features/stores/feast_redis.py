@@ -5,23 +5,18 @@ and drop a write whose time is not newer (https://docs.feast.dev/reference/onlin
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from feast.infra.online_stores.helpers import _mmh3 as field_name
 from google.protobuf.timestamp_pb2 import Timestamp  # type: ignore[import-untyped]  # ships no types
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from features.errors import ConfigurationError, StoreEmptied, StoreUnavailable
 from features.store import ENTITIES, HISTORY_OF, UNREADABLE, Entity, Found, States
 from features.stores.feast_instance import FEATURE, PROJECT, VIEW_NAMES, key_bytes, open_instance
 from features.stores.feast_value import unwrap, wrap
+from features.stores.redis_server import EMPTIED, RedisServer
 
 TIMEOUT_S = 0.5
 _STATE_FIELDS: dict[Entity, bytes] = {entity: field_name(f"{VIEW_NAMES[entity]}:{FEATURE}") for entity in ENTITIES}
@@ -29,7 +24,6 @@ _TIME_FIELDS: dict[Entity, str] = {entity: f"_ts:{VIEW_NAMES[entity]}" for entit
 _PROJECT_SUFFIX = PROJECT.encode()
 _OWNER, _REFILLING = f"{PROJECT}:owner", f"{PROJECT}:refilling"
 _REFILL_MS = 15_000  # after which another process may take over the task of filling the store
-_EMPTIED = "EMPTIED"
 _KEYS_A_CALL = 256  # Redis does nothing else meanwhile: about a millisecond
 _TOKEN_BYTES = 112  # of a packed state that tell it from any other: its checksum and the counts in its header
 # Compares and sets one state after the other; answers with the places, and values, of those that had changed.
@@ -53,7 +47,6 @@ for i = 1, #KEYS - 1 do
 end
 return changed
 """
-_TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 
 
 class RedisStates:
@@ -62,19 +55,13 @@ class RedisStates:
     bulk_rows = 2_000
 
     def __init__(self, directory: Path, url: str, timeout_s: float = TIMEOUT_S) -> None:
-        self._address, options = parse_url(url)
-        # No retries: the caller has a budget. The pool itself replaces connections that a restarted server has closed.
-        try:
-            self._client = redis.Redis.from_url(
-                url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
-            )
-        except (ValueError, TypeError):
-            raise _bad_url("an option after the question mark is not valid") from None
+        self._server = RedisServer(url, timeout_s)
+        self._client = self._server.client
         self._replace = self._client.register_script(_REPLACE)
         self._owner: str | None = None  # whose states these have to be
         self._name = secrets.token_bytes(16)
         self._refilling = False
-        self.instance = open_instance(directory, {"type": "redis", "connection_string": options})
+        self.instance = open_instance(directory, {"type": "redis", "connection_string": self._server.options})
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless the server answers; take note of whose states it holds."""
@@ -83,7 +70,7 @@ class RedisStates:
 
     def owner(self) -> str | None:
         """Return who claimed the states; from now on they have to be that ledger's."""
-        with self._errors():
+        with self._server.errors():
             found = self._client.get(_OWNER)
         owner = found.decode() if isinstance(found, bytes) else None
         if owner is not None and not owner.startswith(HISTORY_OF):
@@ -92,7 +79,7 @@ class RedisStates:
 
     def claim(self, owner: str) -> None:
         """Say whose states these are; whoever was filling the store has done so."""
-        with self._errors(), self._client.pipeline() as pipe:
+        with self._server.errors(), self._client.pipeline() as pipe:
             pipe.set(_OWNER, owner)
             pipe.delete(_REFILLING)
             pipe.execute()
@@ -101,7 +88,7 @@ class RedisStates:
 
     def refill(self) -> bool:
         """Take, or go on with, the task of filling the store."""
-        with self._errors():
+        with self._server.errors():
             if not self._client.set(_REFILLING, self._name, nx=True, px=_REFILL_MS):
                 if self._client.get(_REFILLING) != self._name:
                     self._refilling = False
@@ -124,30 +111,16 @@ class RedisStates:
         for start in range(0, len(wanted), _KEYS_A_CALL):
             part = wanted[start : start + _KEYS_A_CALL]
             commands = [("HGET", _redis_key(entity, key), _STATE_FIELDS[entity]) for entity, key in part]
-            with self._errors():
-                *values, owner = self._ask([*commands, ("GET", _OWNER)])  # the owner last: it vouches for all before
+            with self._server.errors():
+                *values, owner = self._server.ask(
+                    [*commands, ("GET", _OWNER)]
+                )  # the owner last: it vouches for all before
                 if self._owner is not None and owner != self._owner.encode():
-                    raise redis.ResponseError(_EMPTIED)
+                    raise redis.ResponseError(EMPTIED)
                 for (entity, key), value in zip(part, values, strict=True):
                     if value is not None:
                         found[entity][key] = UNREADABLE if _is_of_another_type(value) else unwrap(value)
         return found
-
-    def _ask(self, commands: Sequence[tuple[str | bytes, ...]]) -> list[object]:
-        """Send commands in one go and return their replies, errors among them.
-
-        redis-py's own pipeline takes three times as long, a script on the server four times as long there.
-        """
-        pool = self._client.connection_pool
-        connection: Any = pool.get_connection()  # its methods ship no types
-        try:
-            connection.send_packed_command(connection.pack_commands(commands))
-            return [_reply(connection) for _ in commands]
-        except BaseException:
-            connection.disconnect()  # replies that are still to come would be taken for those of the next command
-            raise
-        finally:
-            pool.release(connection)
 
     def replace(self, states: States, read: States, as_of: datetime) -> Found:
         """Set the states that are as they were read, some hundred in a round trip; return the others.
@@ -168,7 +141,7 @@ class RedisStates:
                 size, prefix = (-1, b"") if token is None else (len(token), token[:_TOKEN_BYTES])
                 arguments += [_TIME_FIELDS[entity], event_time, _STATE_FIELDS[entity], wrap(state), size, prefix]
             names = [_redis_key(entity, key) for entity, key, _ in part]
-            with self._errors():
+            with self._server.errors():
                 changed = iter(self._replace([*names, _OWNER], arguments))
             for place, present in zip(changed, changed, strict=True):
                 entity, key, _ = part[place - 1]
@@ -185,7 +158,7 @@ class RedisStates:
         ]
         if not places:
             return {}
-        with self._errors(), self._client.pipeline(transaction=False) as pipe:
+        with self._server.errors(), self._client.pipeline(transaction=False) as pipe:
             for entity, key in places:
                 pipe.hget(_redis_key(entity, key), _STATE_FIELDS[entity])
             replies = zip(places, pipe.execute(raise_on_error=False), strict=True)
@@ -202,7 +175,7 @@ class RedisStates:
             for entity, of_entity in states.items()
             for key, state in of_entity.items()
         ]
-        with self._errors():
+        with self._server.errors():
             if blocked := self._set(rows):
                 self._client.delete(*(name for name, _ in blocked))
                 self._set(blocked)
@@ -217,58 +190,7 @@ class RedisStates:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Map every error of Redis to ours; none of them repeats the password."""
-        try:
-            yield
-        except redis.AuthenticationError as exc:
-            raise StoreUnavailable(
-                f"Redis at {self._address} refused the login.", remedy="Check user and password in the Redis URL."
-            ) from exc
-        except (redis.ConnectionError, redis.TimeoutError) as exc:
-            raise StoreUnavailable(
-                f"Redis at {self._address} does not answer: {exc}.",
-                remedy="Check that it runs and that the Redis URL is right (rediss:// for TLS).",
-            ) from exc
-        except redis.RedisError as exc:
-            if _EMPTIED in str(exc):
-                raise StoreEmptied(
-                    f"Redis at {self._address} has lost the feature states it held.",
-                    remedy="A worker fills it again from the ledger. Turn on its append-only file.",
-                ) from exc
-            raise StoreUnavailable(
-                f"Redis at {self._address} refused a command: {exc}.",
-                remedy="Check its memory limit, that it is a master and not loading, and its append-only file.",
-            ) from exc
-
-
-def parse_url(url: str) -> tuple[str, str]:
-    """Return ``host:port`` and Feast's connection string with the files of TLS, both without user and password.
-
-    Raises `ConfigurationError`, which does not repeat the URL either.
-    """
-    try:
-        parts = urlsplit(url)
-        port, database = parts.port or 6379, int(parts.path.strip("/") or 0)
-    except ValueError:
-        raise _bad_url("the port or the database is not a number") from None
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise _bad_url("it does not start with redis://HOST or rediss://HOST")
-    address = f"{parts.hostname}:{port}"
-    options = [address, f"db={database}"]
-    if parts.scheme == "rediss":
-        options += ["ssl=true", *(f"{name}={value}" for name, value in parse_qsl(parts.query) if name in _TLS_FILES)]
-    return address, ",".join(options)
-
-
-def _bad_url(reason: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"The Redis URL cannot be used: {reason}.",
-        remedy="Write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS.",
-    )
+        self._server.close()
 
 
 def _event_time(as_of: datetime) -> bytes:
@@ -289,13 +211,6 @@ def _is_of_another_type(reply: object) -> bool:
     if isinstance(reply, Exception):
         raise reply
     return False
-
-
-def _reply(connection: Any) -> object:
-    try:
-        return connection.read_response(disable_decoding=True)
-    except redis.ResponseError as error:
-        return error
 
 
 def _redis_key(entity: Entity, key: str) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from features.engine import FeatureEngine
-from features.stores.feast_redis import parse_url
+from features.stores.redis_server import parse_url
 from services.benchmarks.feast_scalars import SCALARS, ScalarStore
 from services.benchmarks.live import newcomer
 from services.benchmarks.live.arrivals import Figures
