@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from features.label import Identifier
 from features.transaction import Transaction
-from models.decision import ScoredBy, Verdict
+from models.decision import Ring, ScoredBy, Verdict
 from models.reasons import Reason
 from services import examples
 from streaming.explaining import Attribution, Explained
@@ -28,6 +28,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     ``decision`` was made (true) or is what would be decided now (false). ``degraded`` names stages that fell back
     when the features were computed, ``scored_by`` the part of the bundle that is explained here, its model or its
     fallback. ``anomaly`` is the decision's; reasons that begin with UNLIKE_TRAINING are the anomaly score's, in bits.
+    ``ring`` is the fraud ring that the payment touches, with the evidence; it has no part in the score.
     """
 
     transaction_id: str
@@ -44,6 +45,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     degraded: tuple[str, ...]
     scored_by: ScoredBy
     anomaly: float | None
+    ring: Ring | None = None
     event_time: datetime
     decided_at: datetime
 
@@ -66,6 +68,7 @@ def answer(explained: Explained, *, recorded: bool) -> Explanation:
         degraded=decision.degraded,
         scored_by=decision.scored_by,
         anomaly=decision.anomaly,
+        ring=decision.ring,
         event_time=decision.event_time,
         decided_at=decision.decided_at,
     )

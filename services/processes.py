@@ -119,7 +119,7 @@ def run_explain_service(root: Root) -> None:
         list,
         refuse_future=not settings.allow_past_and_future,
     )
-    with ModelWatch(root.state, scoring, metrics):
+    with ModelWatch(root.state, scoring, metrics), RingWatch(root.state, scoring.rings):
         run(app, settings.host, settings.explain_port)
     scoring.close()
     ledger.close()

@@ -10,6 +10,8 @@ from features.catalogue import FEATURES, NAMES
 from features.codec import decode_transaction
 from features.errors import BundleError, StateError
 from features.events import TransactionEvent
+from models.decision import Ring
+from models.rings.touch import Touch
 from services.explanation import EXAMPLE
 from streaming.explaining import Explaining, explain
 from streaming.ledger import LedgerBatch, Recorded
@@ -53,6 +55,30 @@ def test_a_decided_transaction_is_explained_from_its_features_as_scored(world):
     assert sizes == sorted(sizes, reverse=True)
     assert [reason["code"] for reason in body["reasons"]] == decision["reason_codes"]
     assert body["reasons"][0]["text"] == "the amount of this payment"
+
+
+class OneRing:
+    """Every payment touches the same ring."""
+
+    def touch(self, transactions):
+        ring = Ring(ring_id="ring-1", ring_score=0.8, evidence="device shared with 7 other cards")
+        return [Touch(ring, "RING_DEVICE")] * len(transactions)
+
+    def is_stale(self, _now):
+        return False
+
+
+def test_the_ring_that_a_payment_touches_is_told_with_its_evidence(world):
+    world.score.post("/v1/score", json=payment())
+    assert world.explain.post("/v1/explain", json={"transaction_id": "t1"}).json()["ring"] is None
+    world.scoring.rings.use(OneRing())
+    told = {"ring_id": "ring-1", "ring_score": 0.8, "evidence": "device shared with 7 other cards"}
+    assert world.explain.post("/v1/explain", json={"transaction": payment(2)}).json()["ring"] == told
+    decision = world.score.post("/v1/score", json=payment(2)).json()
+    body = world.explain.post("/v1/explain", json={"transaction_id": "t2"}).json()
+    check_sums(body)
+    assert body["ring"] == decision["ring"] == told
+    assert "RING_DEVICE" in body["reason_codes"]
 
 
 def test_the_explanation_does_not_move_with_later_states(world):
