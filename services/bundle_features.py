@@ -28,7 +28,9 @@ class BundleFeatures:
         self._state = state
         self._table = table
         self._step = step
-        self.catalogue = replay(table, progress=step("computing features")).features if catalogue is None else catalogue
+        if catalogue is None:
+            catalogue = replay(table, progress=step("computing features")).features
+        self._catalogue = catalogue
 
     def of(self, bundle: Bundle) -> Matrix:
         """Return features (n, f) float32, columns as in ``bundle.feature_names``.
@@ -37,11 +39,11 @@ class BundleFeatures:
         where its network is damaged.
         """
         if bundle.ring_model is None:
-            return self.catalogue
+            return self._catalogue
         need_gnn()
         # Imports PyTorch, which takes seconds and is no part of the plain installation.
         from models.rings.history import ring_scores  # noqa: PLC0415
 
         found = ring_bundle_of(self._state, bundle)
         progress = self._step("computing ring scores")
-        return with_column(self.catalogue, ring_scores(found, self._table, self.catalogue, progress=progress))
+        return with_column(self._catalogue, ring_scores(found, self._table, self._catalogue, progress=progress))

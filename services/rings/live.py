@@ -62,8 +62,9 @@ class LiveScores:
         self._look_every_s = look_every_s
         self._growing = LiveGraph(keep)
         self._seen: dict[int, int] = {}
-        self._labels: list[LabelEvent] = []  # of the last look
+        self._labels: list[LabelEvent] = []  # of the last look, and of those that failed
         self._model: tuple[str, Encoder, Head] | None = None
+        self._serving: tuple[RingGraph, datetime] | None = None
         self._serving = self._look()
         self._stop = Flag()
         self._thread = Thread(target=self._follow, name="live-network", daemon=True)
@@ -77,9 +78,9 @@ class LiveScores:
         self, network: ServedNetwork, transactions: Sequence[Transaction], features: Matrix
     ) -> tuple[Vector, datetime] | None:
         """Return scores (n,), and as of when the ledger was last read (UTC); None while it is empty."""
-        graph, as_of = self._serving
-        if not len(graph.time):
+        if self._serving is None or not len(self._serving[0].time):
             return None
+        graph, as_of = self._serving
         _, encoder, head = self._model_of(network)
         with one_thread():
             return LiveScorer(encoder, head, graph, NAMES).score(transactions, features, {}), as_of
@@ -97,15 +98,15 @@ class LiveScores:
         return self._model
 
     def _look(self) -> tuple[RingGraph, datetime]:
-        now = self._clock()
-        labels: list[LabelEvent] = []
+        now, before, waiting = self._clock(), len(self._growing), len(self._labels)
         for events in events_since(self._ledger, self._seen, most=self._keep):
             self._growing.take(event for event in events if not isinstance(event, LabelEvent))
-            labels += [event for event in events if isinstance(event, LabelEvent)]
+            self._labels += [event for event in events if isinstance(event, LabelEvent)]
+        if self._serving and len(self._growing) == before and not self._labels:
+            return self._serving[0], now
         # Sources are read one after the other, so that a label may be seen one look before its payment.
         self._growing.take(self._labels)
-        self._growing.take(labels)
-        self._labels = labels
+        self._labels = self._labels[waiting:]
         return self._growing.graph(), now
 
     def _follow(self) -> None:

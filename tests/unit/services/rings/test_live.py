@@ -34,6 +34,7 @@ from tests.unit.services.rings.test_finding import Events
 CPU = torch.device("cpu")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RECENT = 40
+LABELS, PAYMENTS = 1, 2  # sources, in the order in which they are read
 
 
 def silent(_what):
@@ -64,10 +65,11 @@ class GrowingLedger(Events):
     def __init__(self):
         super().__init__([])
         self.fault = None
+        self.cut_off = self.was_cut_off = False
         self.closed = False
 
     def add(self, payments=(), labels=()):
-        for source, new in ((1, labels), (2, payments)):
+        for source, new in ((LABELS, labels), (PAYMENTS, payments)):
             before = sum(source_of(event.seq) == source for event in self.events)
             self.events += [replace(one, seq=seq) for seq, one in enumerate(new, first_seq(source) + 1 + before)]
 
@@ -77,6 +79,9 @@ class GrowingLedger(Events):
         return super().sources()
 
     def events_after(self, seq, limit):
+        if self.cut_off and source_of(seq) == PAYMENTS:
+            self.was_cut_off = True
+            raise LedgerUnavailable("away in the middle")
         own = [event for event in self.events if source_of(event.seq) == source_of(seq)]
         done = seq - first_seq(source_of(seq))
         return own[done : done + limit]
@@ -145,6 +150,22 @@ def test_a_ledger_that_is_away_leaves_the_graph_and_its_age(table, network, open
     assert stage.score(network, payments, features, moments[-1]) is None
     ledger.fault = None
     while stage.score(network, payments, features, moments[-1]) is None:
+        Flag().wait(0.01)
+
+
+def test_labels_seen_before_the_ledger_went_away_are_not_forgotten(table, network, open_live):
+    past, recent = table.iloc[:-RECENT], table.iloc[-RECENT:]
+    features, payments = replay(table).features[-RECENT:], list(transactions(recent))
+    ledger, whole = GrowingLedger(), GrowingLedger()
+    whole.add(payments_of(past), labels_of(past))
+    expected, _ = open_live(whole).score(network, payments, features)
+    live = open_live(ledger)
+    ledger.cut_off = True  # after the source of the labels has been read
+    ledger.add(payments_of(past), labels_of(past))
+    while not ledger.was_cut_off:
+        Flag().wait(0.005)
+    ledger.cut_off = False
+    while (found := live.score(network, payments, features)) is None or (found[0] != expected).any():
         Flag().wait(0.01)
 
 
