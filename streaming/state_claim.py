@@ -22,17 +22,18 @@ class StateClaim:
         self._ledger = ledger
         self._store = store
         self._is_known = False
-        self._filled: dict[int, int] | None = None  # how far each source has come, while this process fills the store
+        self._is_filling = False
+        self._filled: dict[int, int] = {}  # how far each source has come with that
 
     @property
     def holds(self) -> bool:
         """Whether the states are those of the ledger, as far as they go."""
-        return self._is_known and self._filled is None
+        return self._is_known and not self._is_filling
 
     @property
     def is_filling(self) -> bool:
         """Whether this process is filling the store."""
-        return self._filled is not None
+        return self._is_filling
 
     def lose(self) -> None:
         """Take note that the store is empty again."""
@@ -48,7 +49,7 @@ class StateClaim:
         store, identity = self._store.patient, self._ledger.identity()
         owner = store.owner()
         if owner == identity:
-            self._filled = None
+            self._is_filling = False
         elif owner is not None and owner != HISTORY_OF + identity:
             raise ConfigurationError(
                 "The feature store holds the states of another ledger.",
@@ -62,7 +63,7 @@ class StateClaim:
         elif not store.refill():
             raise StoreUnavailable("The feature store is being filled by another worker.")
         else:
-            self._filled = {source: first_seq(source) for source in self._ledger.sources()}
+            self._is_filling, self._filled = True, {}
         self._is_known = True
 
     def fill(self, fold: FoldSlice) -> list[int] | None:
@@ -71,16 +72,15 @@ class StateClaim:
         Return the ``seq`` that each source has reached once the ledger has nothing more and the store is claimed, an
         empty list before that, None where another process has taken the task over.
         """
-        filled = self._filled or {}
         if not self._store.patient.refill():
-            self._is_known, self._filled = False, None
+            self._is_known = self._is_filling = False
             return None
         for source, progress in self._ledger.sources().items():
-            done = filled.setdefault(source, first_seq(source))
+            done = self._filled.setdefault(source, first_seq(source))
             if done < progress.last_seq:
-                filled[source] = fold(done, progress.last_seq)
-                log.info("filling the feature store", source=source, seq=filled[source], of=progress.last_seq)
+                self._filled[source] = fold(done, progress.last_seq)
+                log.info("filling the feature store", source=source, seq=self._filled[source], of=progress.last_seq)
                 return []
         self._store.patient.claim(self._ledger.identity())
-        self._filled = None
-        return list(filled.values())
+        self._is_filling = False
+        return list(self._filled.values())
