@@ -56,6 +56,8 @@ class CatchUp:
             self._claim.find_out()
         except StoreUnavailable as error:
             self._complain(error)
+        if self._claim.is_filling:
+            self.advance()  # with an empty ledger that is all there is to it: the first payment has its history
         self._thread = Thread(target=self._run, name="catch-up", daemon=True)
         self._thread.start()
 

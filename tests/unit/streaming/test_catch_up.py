@@ -67,6 +67,18 @@ def test_a_new_store_is_claimed_for_its_ledger():
     assert world.store.owner() == world.ledger.identity()
 
 
+def test_a_new_system_is_ready_before_its_first_payment():
+    world = World()
+    worker = world.worker(consumer=world.broker.consumer([TRANSACTIONS, LABELS], "worker"))
+    worker.warm_up()
+    assert world.store.owner() == world.ledger.identity()
+    world.send(PAYMENTS[0])
+    while worker.step():
+        pass
+    assert [decision.degraded for decision in world.decisions()] == [()]
+    worker.close()
+
+
 def test_a_store_of_another_ledger_is_refused():
     world = World()
     world.store.claim("another")
