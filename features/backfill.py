@@ -5,7 +5,6 @@ transaction. A process that dies in between writes the same part again.
 """
 
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +14,7 @@ from features.backfill_parts import part_paths, remove_parts, write_part
 from features.backfill_work import FILE, BackfillWork, Position, lock_work, remove_work
 from features.errors import ConfigurationError, StateError
 from features.history import History
+from features.progress import Progress
 from features.replay import fold_history
 from features.state import Arena
 
@@ -57,7 +57,7 @@ def fold_chunks(
     directory: Path,
     *,
     chunk: int = CHUNK,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Fold what is left of ``history``, which was made from ``table``, in chunks of so many events.
 

@@ -1,6 +1,6 @@
 """Replay: folds a whole history in event time with the very kernel that serves live."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from features import state_layout as layout
 from features.catalogue import NAMES
 from features.history import History, make_history
+from features.progress import Progress
 from features.state import Arena
 from features.store import Entity
 
@@ -30,9 +31,7 @@ class Replay:
     labels: int
 
 
-def replay(
-    table: pd.DataFrame, *, progress: Callable[[int, int], None] | None = None, until: datetime | None = None
-) -> Replay:
+def replay(table: pd.DataFrame, *, progress: Progress | None = None, until: datetime | None = None) -> Replay:
     """Fold a canonical table (see `features.table`) as if it had arrived live, in order.
 
     A label is applied before the first transaction at or after its ``label_time``; labels that became known after the

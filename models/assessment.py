@@ -1,6 +1,5 @@
 """Everything that a model card says of a model's performance, measured on one window of transactions."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.progress import Progress
 from models.bundle import Bundle
 from models.campaigns import CampaignRecall, recall_by_campaign
 from models.curves import Curve, low_roc, precision_recall
@@ -23,8 +23,6 @@ from models.stability import Week, weeks
 
 EXPLAINED = 500  # attributions are dear: 5 to 10 ms a row
 REFERENCE = timedelta(days=7)
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

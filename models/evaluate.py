@@ -1,12 +1,12 @@
 """Evaluation of a model on labelled transactions it has not seen, always at their own fraud rate."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.progress import Progress
 from models import metrics
 from models.card_precision import CardDays
 from models.outcomes import Model, Outcomes, outcomes
@@ -19,8 +19,6 @@ TOP_CARDS = 100
 CALIBRATION_BINS = 15
 RESAMPLES = 100
 CONFIDENCE = 0.95
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

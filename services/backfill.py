@@ -1,6 +1,5 @@
 """Back-fills a history into a state directory: its features to Parquet, its last states to the online store."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +11,13 @@ from features.backfill_work import BackfillWork
 from features.catalogue import NAMES
 from features.errors import StateError
 from features.history import make_history
+from features.progress import Progress
 from features.store import HISTORY_OF
 from features.stores.feast_store import FeastStore
 from services.announce import announce
 from services.composition import Root
 from services.training import before
 
-Progress = Callable[[int, int], None]
 _STATES = 20_000  # loaded at a time
 
 

@@ -1,18 +1,14 @@
 """The features of a history as a bundle takes them: the catalogue's and, where it takes one, the ring score."""
 
-from collections.abc import Callable
-
 import pandas as pd
 
+from features.progress import Step
 from features.replay import replay
 from models.bundle import Bundle, with_column
 from models.scorer import Matrix
 from services.champion import ring_bundle_of
 from services.extras import need_gnn
 from services.state_directory import StateDirectory
-
-Progress = Callable[[int, int], None]
-Step = Callable[[str], Progress]
 
 
 class BundleFeatures:

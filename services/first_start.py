@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from features.progress import Progress
 from features.replay import Replay
 from features.store import HISTORY_OF
 from services.announce import announce
 from services.composition import Root
 from services.training import Trained, train_and_install
-
-Progress = Callable[[int, int], None]
 
 
 def start_from(

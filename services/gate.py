@@ -1,6 +1,5 @@
 """Runs the gate: what it needs to know of a candidate, measured on a data set."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import process_time
 
@@ -9,6 +8,7 @@ import pandas as pd
 
 from features.errors import BundleError, ConfigurationError, DataError
 from features.leakage import leakage_test
+from features.progress import Progress, Step
 from models.bundle import Bundle, load_bundle
 from models.gate import Evidence, judge
 from models.gate_measured import bundle_check, latency_check, leakage_check
@@ -23,8 +23,6 @@ from services.state_directory import StateDirectory
 
 MICRO_BATCH = 64
 CALLS = 60  # of which the median is taken
-
-Step = Callable[[str], Callable[[int, int], None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +156,7 @@ def typical_ms(bundle: Bundle, features: Matrix, rows: int) -> float:
     return float(np.median(times)) * 1000
 
 
-def _untold(_what: str) -> Callable[[int, int], None]:
+def _untold(_what: str) -> Progress:
     return lambda _done, _total: None
 
 

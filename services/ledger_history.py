@@ -1,6 +1,6 @@
 """The ledger's transactions and labels: as they come, and as a canonical table (`features.table`)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
@@ -8,6 +8,7 @@ import pandas as pd
 
 from features.errors import DataError
 from features.events import Event, LabelEvent, first_seq
+from features.progress import Progress
 from features.table import COLUMNS, OPTIONAL_NUMBERS
 from features.transaction import Transaction
 from streaming.ledger import Ledger
@@ -15,7 +16,7 @@ from streaming.ledger import Ledger
 _EVENTS = 20_000  # at a time
 
 
-def table_of(ledger: Ledger, at: datetime, *, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
+def table_of(ledger: Ledger, at: datetime, *, progress: Progress | None = None) -> pd.DataFrame:
     """Return what the workers have taken in, with the last label of each transaction that was known before ``at``.
 
     ``progress`` hears (events read, events in all). Raises `DataError` where there is no transaction.

@@ -6,12 +6,13 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from features.progress import Step
 from models import metrics
 from models.comparison import Difference, SegmentDifference, by_segment, differences, moves
 from models.segments import first_seen, segments
 from services.bundle_features import BundleFeatures
 from services.champion import served
-from services.gate import Step, select
+from services.gate import select
 from services.state_directory import StateDirectory
 
 

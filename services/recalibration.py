@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 import msgspec
 import pandas as pd
 
+from features.progress import Step
 from models.bundle import Bundle
 from models.bundle_writer import parts_of
 from models.calibrated_model import CalibratedModel
@@ -22,7 +23,7 @@ from models.recalibration import Agreement, Recalibrated, recalibrated
 from models.scorer import Matrix
 from models.splits import Rows, mature_rows
 from models.train_report import content_hash
-from services.bundle_features import BundleFeatures, Step
+from services.bundle_features import BundleFeatures
 from services.champion import champion, install, policy
 from services.registry import Alias
 from services.state_directory import StateDirectory

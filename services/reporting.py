@@ -1,11 +1,11 @@
 """Cards and records of models: measured, drawn, written into the state directory, recorded in MLflow."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from features.progress import Progress
 from models.assessment import Assessment, assess
 from services.model_card.card import ModelCard, make_card
 from services.model_card.page import page
@@ -13,8 +13,6 @@ from services.model_card.plots import Plot, plots
 from services.run_record import RunRecord, run_record, training_parameters
 from services.state_directory import StateDirectory
 from services.training import Trained
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from features.catalogue import NAMES
 from features.errors import DataError
+from features.progress import Progress
 from features.replay import Replay, replay
 from models.bundle import Bundle, with_column
 from models.bundle_writer import BundleParts
@@ -23,9 +24,6 @@ from services.champion import install, policy_of
 from services.registry import Alias
 from services.state_directory import StateDirectory
 from streaming.scoring import utc_now
-
-Progress = Callable[[int, int], None]
-
 
 AskNetwork = Callable[[pd.DataFrame, Matrix], RingColumn | None]
 

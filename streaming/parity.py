@@ -1,6 +1,6 @@
 """Online against offline: a table through micro-batches and a feature store, and through a replay, bit by bit."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from features.events import Event, LabelEvent
 from features.label import Label
 from features.lateness import Delivery, explained_by_lateness, make_delivery
 from features.parity import Comparison, Features, Parity
+from features.progress import Progress
 from features.replay import replay
 from features.store import FeatureStore
 from features.table import datetimes, transactions
@@ -18,8 +19,6 @@ from features.transaction import Transaction
 from streaming.ledgers.rows import label_event, ref_of
 from streaming.order import Order
 from streaming.sources import EARLIER
-
-Progress = Callable[[int, int], None]
 
 
 def verify(

@@ -13,8 +13,9 @@ from features.datasets.duplicates import check_duplicates
 from features.datasets.labels import add_labels
 from features.datasets.mapping_schema import Mapping
 from features.datasets.rejects import Rejects
-from features.datasets.source import Progress, Source, open_source
+from features.datasets.source import Source, open_source
 from features.errors import DataError
+from features.progress import Progress
 
 
 @dataclass(frozen=True)

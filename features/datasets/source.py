@@ -1,6 +1,6 @@
 """Opens a data set: the columns that a mapping needs, as Arrow arrays, and the records that have no such columns."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from features.datasets.rejects import Reject, showable
 from features.errors import DataError
+from features.progress import Progress
 
 SUFFIXES = (".csv", ".parquet")
-Progress = Callable[[int, int], None]
 _BLOCK_BYTES = 16 * 1024 * 1024  # also the longest record of a CSV file
 
 

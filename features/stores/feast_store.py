@@ -6,13 +6,14 @@ seconds and is paid by `open_feast`, not by importing this module.
 
 import importlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from features.progress import Progress
 from features.store import ENTITIES, Entity, Found, States
 from features.stores.checks import check_entities, check_utc
 
@@ -91,7 +92,7 @@ class FeastStore:
         check_utc(as_of)
         self._backend.write(states, as_of)
 
-    def bulk_load(self, states: States, as_of: datetime, *, progress: Callable[[int, int], None] | None = None) -> int:
+    def bulk_load(self, states: States, as_of: datetime, *, progress: Progress | None = None) -> int:
         """Write a back-filled history in chunks; return how many states it held.
 
         ``progress`` hears (done, total). Not atomic: after an error, load again.

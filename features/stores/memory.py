@@ -1,9 +1,10 @@
 """The in-memory twin of the online feature store: same contract, nothing durable."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from features.progress import Progress
 from features.store import ENTITIES, Entity, Found, States
 from features.stores.checks import check_entities, check_utc
 
@@ -51,7 +52,7 @@ class MemoryStore:
                         present[key] = bytes(state)
         return conflicts
 
-    def bulk_load(self, states: States, as_of: datetime, *, progress: Callable[[int, int], None] | None = None) -> int:
+    def bulk_load(self, states: States, as_of: datetime, *, progress: Progress | None = None) -> int:
         """Write a back-filled history; return how many states it held. ``progress`` hears (done, total)."""
         self.write(states, as_of)
         rows = sum(len(entity_states) for entity_states in states.values())

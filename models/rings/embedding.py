@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from features.progress import Progress
 from models.rings.changes import changed_nodes
 from models.rings.graph import Ints, RingGraph
 from models.rings.head import Head
@@ -21,7 +22,6 @@ from models.scorer import Vector
 
 CHUNK = 16_384  # nodes at a time
 PAYMENTS = 512  # transactions at a time
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.errors import DataError
+from features.progress import Step
 from models.comparison import Difference, differences
 from models.fitting import MAX_ROUNDS, Sample, fit_lightgbm
 from models.gate_report import Check
@@ -26,7 +27,6 @@ from models.scorer import Matrix, Vector
 from models.splits import TimeSplit, Window
 
 Bools = NDArray[np.bool_]
-Step = Callable[[str], Callable[[int, int], None]]
 Score = Callable[[Payments], Vector]
 FOLDS = 3
 TREE_SEEDS = 2

@@ -1,10 +1,9 @@
 """Ring scores of a whole history, each from the past alone. Imports PyTorch."""
 
-from collections.abc import Callable
-
 import pandas as pd
 
 from features.catalogue import NAMES
+from features.progress import Progress
 from models.calibration import probability
 from models.rings.bundle import RingBundle
 from models.rings.embedding import log_odds
@@ -15,7 +14,7 @@ from models.scorer import Matrix, Vector
 
 
 def ring_scores(
-    bundle: RingBundle, table: pd.DataFrame, features: Matrix, *, progress: Callable[[int, int], None] | None = None
+    bundle: RingBundle, table: pd.DataFrame, features: Matrix, *, progress: Progress | None = None
 ) -> Vector:
     """Return the probability of fraud (n,) that a network gives each transaction of a canonical table.
 

@@ -5,7 +5,7 @@ genuine ones. Each transaction's entities are sampled as they stood when embeddi
 (`Payments.moments`). Same data, seed and device: same weights.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from features.errors import BundleError, ConfigurationError, DataError
+from features.progress import Progress
 from models.rings import head as served
 from models.rings.embedding import embed_payments
 from models.rings.graph import RingGraph
@@ -23,7 +24,6 @@ from models.rings.network import Encoder, Head, to_tensor
 from models.rings.payments import Payments
 
 Bools = NDArray[np.bool_]
-Progress = Callable[[int, int], None]
 BATCH = 512
 GENUINE_PER_FRAUD = 15
 EPOCHS = 10

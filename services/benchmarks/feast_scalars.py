@@ -3,7 +3,7 @@
 Importing this module imports Feast; open a store of `features.stores.feast_store` first, which keeps the process clean.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from features.catalogue import FEATURES, column
 from features.feast_repo.definitions import ENTITY_DEFINITIONS
+from features.progress import Progress
 from services.benchmarks.online import Percentiles
 from services.benchmarks.timing import Timer, percentiles_us
 
@@ -76,7 +77,7 @@ class ScalarStore:
 
 
 def measure_scalars(
-    table: pd.DataFrame, features: NDArray[np.float32], directory: Path, progress: Callable[[int, int], None]
+    table: pd.DataFrame, features: NDArray[np.float32], directory: Path, progress: Progress
 ) -> tuple[Percentiles, Percentiles]:
     """Return µs of reading and writing, by size of the micro-batch: the last transactions and their ``features``."""
     known = [entity.name for entity in ENTITY_DEFINITIONS if table[entity.join_key].notna().any()]

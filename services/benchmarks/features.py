@@ -4,7 +4,6 @@ import importlib
 import os
 import platform
 import resource
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +15,7 @@ import pandas as pd
 
 from features.catalogue import NAMES
 from features.engine import FeatureEngine
+from features.progress import Step
 from features.replay import Replay, replay
 from features.store import States
 from features.stores.feast_store import open_feast
@@ -24,7 +24,6 @@ from services.benchmarks.pandas_windows import WINDOW_NAMES, agreement, pandas_w
 
 MIB = 1 << 20
 PACKAGES = ("numpy", "pandas", "numba", "feast")
-Step = Callable[[str], Callable[[int, int], None]]
 
 
 def benchmark_features(table: pd.DataFrame, pandas_transactions: int | None, step: Step) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Weights are as drawn, since what they are changes no duration. Importing this mo
 import os
 import platform
 import resource
-from collections.abc import Callable
 from importlib.metadata import version
 from time import perf_counter
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from features.catalogue import NAMES
 from features.embeddings import Embedding
 from features.epoch import from_epoch_us
+from features.progress import Progress, Step
 from features.transaction import Transaction
 from models.rings.embedding import embed_all
 from models.rings.graph import CARD, RingGraph
@@ -34,7 +34,6 @@ BUDGET_MS = 100.0
 SIZES = (1, 64)
 CALLS, SECONDS = 300, 5.0
 LOOP_NODES = 300
-Step = Callable[[str], Callable[[int, int], None]]
 
 
 def benchmark_gnn(edges: int, step: Step, *, seed: int = 0) -> dict[str, Any]:
@@ -110,7 +109,7 @@ def _score_ms(
     return round(float(np.median(timer.seconds)) * 1000, 4)
 
 
-def _embed_seconds(encoder: Encoder, graph: RingGraph, moment: int, progress: Callable[[int, int], None]) -> float:
+def _embed_seconds(encoder: Encoder, graph: RingGraph, moment: int, progress: Progress) -> float:
     began = perf_counter()
     embed_all(encoder, graph, moment, progress)
     return perf_counter() - began
@@ -121,7 +120,7 @@ def _loop_seconds(
     graph: RingGraph,
     moment: int,
     random: np.random.Generator,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> float:
     """Return the seconds that a node takes in a plain loop: both layers, its neighbours' rows being there already."""
     weights = {name: tensor.numpy() for name, tensor in encoder.state_dict().items()}

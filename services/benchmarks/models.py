@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
 from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 
 from features.catalogue import NAMES
+from features.progress import Progress, Step
 from features.replay import replay
 from models.blend_scorer import BlendScorer, BlendWeights
 from models.bundle import Bundle
@@ -38,7 +39,6 @@ FOREST_TREES = 100
 SKLEARN_ROWS = 20_000
 BASELINE = "logistic_regression"
 PACKAGES = ("lightgbm", "xgboost-cpu", "scikit-learn", "numpy")
-Step = Callable[[str], Callable[[int, int], None]]
 Call = Callable[[Matrix], object]
 
 
@@ -111,7 +111,7 @@ def served_calls(bundle: Bundle) -> dict[str, Call]:
     return calls
 
 
-def measure(calls: dict[str, Call], rows: Matrix, progress: Callable[[int, int], None]) -> dict[str, Percentiles]:
+def measure(calls: dict[str, Call], rows: Matrix, progress: Progress) -> dict[str, Percentiles]:
     """Time each call on micro-batches of `SIZES` rows, cut one after the other from ``rows`` (n, f)."""
     found: dict[str, Percentiles] = {}
     for done, (name, call) in enumerate(calls.items()):

@@ -1,6 +1,6 @@
 """Measures what the anomaly score is for: fraud of a kind that training has never seen, one kind at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from features.catalogue import NAMES
 from features.errors import DataError
+from features.progress import Step
 from features.replay import replay
 from models.anomaly import Anomaly
 from models.companion_fitting import fit_anomaly
@@ -19,7 +20,6 @@ from streaming.simulator import Simulation
 
 TRAINED_SHARE = 0.6  # of the transactions come before the moment of training
 Bools = NDArray[np.bool_]
-Step = Callable[[str], Callable[[int, int], None]]
 
 
 def benchmark_novelty(

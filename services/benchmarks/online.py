@@ -1,6 +1,6 @@
 """Times the live path in micro-batches: read states, fold, write states."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 
 import msgspec
@@ -8,6 +8,7 @@ import pandas as pd
 
 from features.engine import FeatureEngine
 from features.events import TransactionEvent
+from features.progress import Progress
 from features.store import FeatureStore
 from features.table import transactions
 from services.benchmarks.timing import Timer, percentiles_us
@@ -18,7 +19,7 @@ Percentiles = dict[str, dict[str, float]]
 
 
 def measure_online(
-    table: pd.DataFrame, store: FeatureStore, progress: Callable[[int, int], None]
+    table: pd.DataFrame, store: FeatureStore, progress: Progress
 ) -> tuple[Percentiles, Percentiles, Percentiles]:
     """Return µs of folding, reading and writing, by size of the micro-batch.
 

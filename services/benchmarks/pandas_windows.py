@@ -1,6 +1,5 @@
 """The window features as pandas computes them: a yardstick for the fold's speed, and a check of its values."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from features.catalogue import NAMES, column
 from features.catalogue_request import SMALL_AMOUNT
 from features.catalogue_windows import STATISTICS, WINDOWS
+from features.progress import Progress
 from features.state_layout import ENTITY_CODES, EVENT_LIMIT
 from features.store import ENTITIES, Entity
 from features.table import KEY_COLUMNS
@@ -35,7 +35,7 @@ ABSOLUTE = 1e-4  # of amounts, in major units: a deviation of 0 comes out of pan
 Matrix = NDArray[np.float64]
 
 
-def pandas_windows(table: pd.DataFrame, *, progress: Callable[[int, int], None] | None = None) -> Matrix:
+def pandas_windows(table: pd.DataFrame, *, progress: Progress | None = None) -> Matrix:
     """Compute `WINDOW_NAMES` of a canonical table: (rows, features), NaN where the entity is missing.
 
     A window is (T - window, T), so that the transaction itself is left out. Unlike in the fold, earlier transactions of

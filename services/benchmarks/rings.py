@@ -5,7 +5,7 @@ one planted group and at least half of that group's cards are among them.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.progress import Progress
 from models.rings.communities.finding import DEFAULTS, find_rings
 from models.rings.communities.suspicion import RingSettings
 from models.rings.communities.types import FraudRing
@@ -56,7 +57,7 @@ def benchmark_rings(
     *,
     every_days: float | None = None,
     settings: RingSettings = DEFAULTS,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> dict[str, Any]:
     """Return precision, recall and how early rings are found, over one history a seed.
 

@@ -1,11 +1,11 @@
 """What `ringfence train --rings` asks: whether trees may use the ring network's score, and what came of it."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from features.progress import Step
 from models.rings.column import RingColumn
 from models.scorer import Matrix
 from services.cli.evaluate import read_campaigns
@@ -14,8 +14,6 @@ from services.state_directory import StateDirectory
 
 if TYPE_CHECKING:
     from models.rings.evaluation import RingReport
-
-Step = Callable[[str], Callable[[int, int], None]]
 
 
 class NetworkQuestion:

@@ -6,9 +6,10 @@ from pathlib import Path
 import msgspec
 
 from features.errors import StateError
+from features.progress import Progress
 from services.composition import Root
 from services.demo.source import Source
-from services.first_start import Progress, start_from
+from services.first_start import start_from
 
 
 class Prepared(msgspec.Struct, frozen=True):

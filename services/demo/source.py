@@ -1,7 +1,6 @@
 """Where the demo's payments come from: the simulator, or a file of the user's own."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas as pd
 from features.datasets.mapping import load_mapping
 from features.datasets.reader import read_table
 from features.errors import DataError
+from features.progress import Progress
 from streaming.scoring import utc_now
 from streaming.simulator import Scenario, simulate
 from streaming.simulator.files import write
@@ -19,8 +19,6 @@ HISTORY = 150_000
 RUNS = 5  # how many runs of the asked size one simulated future holds
 PER_DAY = 3_000
 FRAUD_RATE = 0.004
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 Importing this module imports PyTorch, which takes seconds and is no part of the plain installation.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from features.embeddings import NODE_TYPES, EmbeddingStore, NodeType
 from features.errors import ConfigurationError, DataError
+from features.progress import Progress, Step
 from models.bundle import load_bundle
 from models.rings.bundle import RingBundle, load_ring_bundle
 from models.rings.embedding import Embedded, embed_all, embed_changed
@@ -28,7 +28,6 @@ from services.state_directory import StateDirectory
 if TYPE_CHECKING:
     import torch
 
-Step = Callable[[str], Callable[[int, int], None]]
 WRITE = 5_000  # embeddings at a time
 
 
@@ -76,7 +75,7 @@ def embed_rings(
 
 
 def write_embeddings(
-    store: ModelEmbeddings, graph: RingGraph, found: Embedded, as_of: datetime, progress: Callable[[int, int], None]
+    store: ModelEmbeddings, graph: RingGraph, found: Embedded, as_of: datetime, progress: Progress
 ) -> None:
     """Store embeddings by type and key, some at a time, and note when all are in."""
     total = len(found.nodes)

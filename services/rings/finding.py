@@ -1,11 +1,11 @@
 """Finding rings and keeping what was found in the state directory."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 import pandas as pd
 
 from features.errors import DataError
+from features.progress import Progress
 from models.rings.communities.finding import DEFAULTS, rings_of
 from models.rings.communities.links import past_of
 from models.rings.communities.neighbours import encode_links
@@ -22,7 +22,7 @@ def find_and_save(
     at: datetime | None,
     *,
     settings: RingSettings = DEFAULTS,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> RingSnapshot:
     """Find the rings of a canonical table as known at ``at`` (UTC) and keep them as a snapshot.
 

@@ -3,7 +3,6 @@
 Importing this module imports PyTorch, which takes seconds and is no part of the plain installation.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from features.catalogue import NAMES
 from features.durable import replace_file
 from features.errors import BundleError, DataError
+from features.progress import Step
 from features.replay import replay
 from models.calibration import probability
 from models.fitting import MAX_ROUNDS
@@ -32,7 +32,6 @@ from models.scorer import Matrix, Vector
 from models.splits import label_delay, time_split
 from services.state_directory import StateDirectory
 
-Step = Callable[[str], Callable[[int, int], None]]
 RING_KIND = "mule_ring"  # the simulator's campaigns that are rings
 POINTER = "served.json"
 

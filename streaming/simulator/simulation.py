@@ -1,12 +1,12 @@
 """Simulates a scenario: honest transactions, fraud campaigns, labels, one table in event-time order."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.progress import Progress
 from streaming.simulator import frames
 from streaming.simulator.draws import Ints
 from streaming.simulator.fraud import FRIENDLY, KINDS, Fraud, fraud_rows
@@ -47,7 +47,7 @@ class _Behind:
     is_fraud: NDArray[np.bool_]
 
 
-def simulate(scenario: Scenario, *, progress: Callable[[int, int], None] | None = None) -> Simulation:
+def simulate(scenario: Scenario, *, progress: Progress | None = None) -> Simulation:
     """Simulate ``scenario``; ``progress`` is called with (transactions made, transactions wanted)."""
     streams = np.random.default_rng(scenario.seed).spawn(5)
     total = scenario.transactions

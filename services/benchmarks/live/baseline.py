@@ -1,7 +1,6 @@
 """Measures the worker beside the loop that one would write first: the same payments, broker, store and model."""
 
 import os
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,13 +9,14 @@ from typing import Any
 import msgspec
 
 from features.engine import FeatureEngine
+from features.progress import Progress, Step
 from features.stores.redis_server import parse_url
 from services.benchmarks.feast_scalars import SCALARS, ScalarStore
 from services.benchmarks.live import newcomer
 from services.benchmarks.live.arrivals import Figures
 from services.benchmarks.live.child import Child
 from services.benchmarks.live.orders import Command
-from services.benchmarks.live.prepared import Prepared, Step, benchmark_state, prepare
+from services.benchmarks.live.prepared import Prepared, benchmark_state, prepare
 from services.benchmarks.live.servers import Servers, servers
 from services.benchmarks.live.servers import environment as around_environment
 from services.benchmarks.live.stream import Setup, make_topics, stream_load, workers
@@ -104,7 +104,7 @@ def _newcomer(
     return figures, {name: round(total / events * 1000, 3) for name, total in zip(newcomer.STEPS, seconds, strict=True)}
 
 
-def _flood(load: Child, payments: int, tell: Callable[[int, int], None]) -> Figures:
+def _flood(load: Child, payments: int, tell: Progress) -> Figures:
     return load.run(
         Command(FLOOD_PER_S, payments / FLOOD_PER_S),
         measuring=lambda: None,

@@ -1,6 +1,5 @@
 """What the system under load is made ready with: a model, payments to send, and the states of a history."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.progress import Progress, Step
 from features.replay import replay
 from features.store import HISTORY_OF, States
 from features.table import transactions
@@ -21,7 +21,6 @@ from services.training import train_and_install
 
 PAYMENTS = 100_000  # different ones; then they come again
 SEED = 7
-Step = Callable[[str], Callable[[int, int], None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def prepare(state: StateDirectory, settings: Settings, step: Step) -> Prepared:
     return Prepared(root, directory / "payments.jsonl", history, replayed.features)
 
 
-def _load(root: Root, history: pd.DataFrame, states: States, tell: Callable[[int, int], None]) -> None:
+def _load(root: Root, history: pd.DataFrame, states: States, tell: Progress) -> None:
     """Leave the store as if the history had been live, unless an earlier benchmark on the same servers did."""
     store, ledger = root.feature_store(), root.ledger()
     try:

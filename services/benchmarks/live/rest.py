@@ -8,11 +8,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from features.engine import FeatureEngine
+from features.progress import Step
 from services.auth import load_or_create_token
 from services.benchmarks.live import rest_load
 from services.benchmarks.live.child import Child
 from services.benchmarks.live.orders import Command
-from services.benchmarks.live.prepared import Step, benchmark_state, prepare
+from services.benchmarks.live.prepared import benchmark_state, prepare
 from services.benchmarks.live.servers import servers
 from services.benchmarks.live.stream import Live, Setup, environment, make_topics, measure
 from services.benchmarks.live.usage import pin

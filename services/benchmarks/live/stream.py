@@ -1,7 +1,7 @@
 """Measures the stream: workers on Apache Kafka and Redis under load that does not wait for them."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from features.engine import FeatureEngine
+from features.progress import Progress, Step
 from monitoring.reading import Samples, read
 from services.auth import load_or_create_token
 from services.benchmarks.live import load
@@ -21,7 +22,7 @@ from services.benchmarks.live.arrivals import MINUTE_S, Figures
 from services.benchmarks.live.child import Child
 from services.benchmarks.live.limit import find_limit
 from services.benchmarks.live.orders import Command, Report
-from services.benchmarks.live.prepared import Prepared, Step, benchmark_state, prepare
+from services.benchmarks.live.prepared import Prepared, benchmark_state, prepare
 from services.benchmarks.live.servers import Servers, servers
 from services.benchmarks.live.servers import environment as around_environment
 from services.benchmarks.live.stages import breakdown
@@ -171,7 +172,7 @@ def environment(root: Root, around: Servers, client: Client) -> dict[str, str]:
     }
 
 
-def measure(running: Live, command: Command, tell: Callable[[int, int], None]) -> dict[str, Any]:
+def measure(running: Live, command: Command, tell: Progress) -> dict[str, Any]:
     """Run ``command`` and return its figures with what the processes took meanwhile."""
     watch = _Watch(running)
 
