@@ -14,6 +14,10 @@ from streaming.brokers.clients import Client
 WORKERS = Annotated[int, typer.Option("--workers", min=1, help="Worker processes in the consumer group.")]
 CLIENT = Annotated[Client | None, typer.Option("--client", help="Kafka client of the workers.")]
 PARTITIONS = Annotated[int | None, typer.Option("--partitions", min=1, help="Partitions of the topics.")]
+MODEL = Annotated[
+    str | None,
+    typer.Option("--model", help="Version or alias to serve; if absent, one trained on the benchmark's payments."),
+]
 PROBE_S = 20.0
 STREAM_S = 60.0
 
@@ -29,6 +33,7 @@ def stream(
     workers: WORKERS = 1,
     client: CLIENT = None,
     partitions: PARTITIONS = None,
+    model: MODEL = None,
     limit: Annotated[
         bool, typer.Option("--find-limit", help="Search the highest rate that holds, beginning with --rate.")
     ] = False,
@@ -43,7 +48,8 @@ def stream(
     from services.benchmarks.live.stream import Setup, benchmark_limit, benchmark_stream  # noqa: PLC0415  imports Feast
 
     settings = Settings()
-    setup = Setup(workers, client or settings.kafka_client, partitions or max(settings.partitions, workers))
+    client, partitions = client or settings.kafka_client, partitions or max(settings.partitions, workers)
+    setup = Setup(workers, client, partitions, model)
     opened = open_state(state or settings.state)
     with steps() as bars:
         if limit:
@@ -86,6 +92,7 @@ def baseline(
 def rest(
     rate: Annotated[float, typer.Option("--rate", min=1, help="Requests a second.")] = 200,
     seconds: Annotated[float, typer.Option("--seconds", min=1, help="For how long.")] = STREAM_S,
+    model: MODEL = None,
     state: STATE = None,
     as_json: JSON = False,
 ) -> None:
@@ -99,5 +106,5 @@ def rest(
     settings = Settings()
     opened = open_state(state or settings.state)
     with steps() as bars:
-        result = benchmark_rest(settings, opened, rate=rate, seconds=seconds, step=bars.step)
+        result = benchmark_rest(settings, opened, model, rate=rate, seconds=seconds, step=bars.step)
     print_json(result) if as_json else print_table("Measured", rows(result))

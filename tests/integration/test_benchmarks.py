@@ -8,9 +8,14 @@ from typer.testing import CliRunner
 
 from services import system
 from services.benchmarks.live import prepared, rest, stream
+from services.champion import champion
 from services.cli.app import app
 from services.demo import source
+from services.state_directory import open_state
+from services.training import train_and_install
+from streaming.simulator import CampaignMix, Scenario, simulate
 from tests.integration.redis_server import require_redis
+from tests.unit.services.rings.gate import ask
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -37,6 +42,23 @@ def benchmark(tmp_path, monkeypatch):
         return json.loads(done.stdout.splitlines()[-1])
 
     return run
+
+
+def test_a_model_of_the_user_is_measured_with_its_ring_head(benchmark, tmp_path):
+    rings = simulate(Scenario(transactions=3000, fraud_rate=0.1, campaigns=CampaignMix(mule_ring=1.0), seed=3))
+    state = open_state(tmp_path / "state")
+    mine = train_and_install(state, rings.transactions, ask_network=ask(state, rings, lenient=True)).bundle
+
+    streamed = benchmark("stream", "--rate", "50", "--seconds", "4", "--model", "champion")
+    assert (streamed["model"], streamed["ring_model"]) == (mine.version, mine.ring_model)
+    assert (streamed["decided"], streamed["lost"]) == (200, 0)
+    assert streamed["degraded"] < 200
+    assert streamed["stage_ms"]["ring_network"] > 0
+
+    asked = benchmark("rest", "--rate", "20", "--seconds", "3")  # goes back to the benchmark's own
+    assert asked["model"] != mine.version
+    assert (asked["ring_model"], asked["errors"]) == (None, {})
+    assert champion(state).version == mine.version
 
 
 def test_every_payment_is_decided_once_and_every_figure_is_there(benchmark):

@@ -16,7 +16,7 @@ from services.benchmarks.live import newcomer
 from services.benchmarks.live.arrivals import Figures
 from services.benchmarks.live.child import Child
 from services.benchmarks.live.orders import Command
-from services.benchmarks.live.prepared import Prepared, benchmark_state, prepare
+from services.benchmarks.live.prepared import Prepared, prepare
 from services.benchmarks.live.servers import Servers, servers
 from services.benchmarks.live.servers import environment as around_environment
 from services.benchmarks.live.stream import Setup, make_topics, stream_load, workers
@@ -43,11 +43,10 @@ def benchmark_baseline(
 
     A rate is that of the decisions between the tenth and the ninetieth in a hundred. Both decide by the same model.
     """
-    own = benchmark_state(state)
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="ringfence-benchmark-")))
         around = stack.enter_context(servers(settings, directory))
-        prepared = prepare(own, around.settings, step)
+        prepared = prepare(state, around.settings, step)
         make_topics(prepared.root)
         FeatureEngine().warm_up()
         one = Setup(1, client, around.settings.partitions)

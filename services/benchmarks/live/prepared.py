@@ -11,6 +11,8 @@ from features.progress import Progress, Step
 from features.replay import replay
 from features.store import HISTORY_OF, States
 from features.table import transactions
+from models.bundle import Bundle
+from services.benchmarks.live.chosen import embed, find, serve
 from services.benchmarks.live.payments import write_payments
 from services.composition import Root
 from services.demo.prepare import is_prepared, mark_prepared
@@ -25,9 +27,10 @@ SEED = 7
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a run needs beside the servers: payments to send, and the history before them with its features."""
+    """What a run needs beside the servers: the model that is served, payments to send, and the history before them."""
 
     root: Root
+    bundle: Bundle
     payments: Path
     history: pd.DataFrame
     features: NDArray[np.float32]
@@ -38,10 +41,14 @@ def benchmark_state(state: StateDirectory) -> StateDirectory:
     return open_state(state.path / "benchmark")
 
 
-def prepare(state: StateDirectory, settings: Settings, step: Step) -> Prepared:
-    """Train on simulated payments unless that was done, and load the feature store that ``settings`` lead to."""
-    root = Root(settings, state)
-    directory = state.path / "payments"
+def prepare(state: StateDirectory, settings: Settings, step: Step, model: str | None = None) -> Prepared:
+    """Train on simulated payments unless that was done, and load the feature store that ``settings`` lead to.
+
+    All in a state directory of the benchmark's own. ``model`` is a version or alias in ``state``, to be served instead.
+    """
+    own, wanted = benchmark_state(state), find(state, model)
+    root = Root(settings, own)
+    directory = own.path / "payments"
     source = simulated(directory, PAYMENTS // RUNS, SEED, step("simulating payments"))
     history, fold = source.history, step("computing features of the history")
     if is_prepared(directory, source):
@@ -49,7 +56,7 @@ def prepare(state: StateDirectory, settings: Settings, step: Step) -> Prepared:
     else:
         fit = step("training")
         trained = train_and_install(
-            state,
+            own,
             history,
             as_of=source.split,
             fold_progress=fold,
@@ -59,8 +66,10 @@ def prepare(state: StateDirectory, settings: Settings, step: Step) -> Prepared:
         future, tell = source.future, step("writing payments")
         write_payments(transactions(future), directory / "payments.jsonl", lambda done: tell(done, len(future)))
         mark_prepared(directory, source)
+    bundle = serve(own, state, wanted)
     _load(root, history, replayed.states, step("loading the feature store"))
-    return Prepared(root, directory / "payments.jsonl", history, replayed.features)
+    embed(root, bundle, history, step)
+    return Prepared(root, bundle, directory / "payments.jsonl", history, replayed.features)
 
 
 def _load(root: Root, history: pd.DataFrame, states: States, tell: Progress) -> None:

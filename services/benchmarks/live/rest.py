@@ -13,9 +13,9 @@ from services.auth import load_or_create_token
 from services.benchmarks.live import rest_load
 from services.benchmarks.live.child import Child
 from services.benchmarks.live.orders import Command
-from services.benchmarks.live.prepared import benchmark_state, prepare
+from services.benchmarks.live.prepared import prepare
 from services.benchmarks.live.servers import servers
-from services.benchmarks.live.stream import Live, Setup, environment, make_topics, measure
+from services.benchmarks.live.stream import Live, Setup, described, environment, make_topics, measure
 from services.benchmarks.live.usage import pin
 from services.settings import Settings
 from services.state_directory import StateDirectory
@@ -27,18 +27,20 @@ WARM_UP_S = 5.0
 
 
 def benchmark_rest(
-    settings: Settings, state: StateDirectory, *, rate: float, seconds: float, step: Step
+    settings: Settings, state: StateDirectory, model: str | None, *, rate: float, seconds: float, step: Step
 ) -> dict[str, Any]:
     """Ask ``serve score``, alone on one core, for ``rate`` decisions a second; Kafka, Redis and load have the others.
 
     No worker runs: what was decided waits in the transactions topic. The warm-up is in no figure but ``lost``.
+    ``model`` is a version or alias of the user's; without it one serves that is trained on the benchmark's payments.
     """
-    own, cores = benchmark_state(state), sorted(os.sched_getaffinity(0))
+    cores = sorted(os.sched_getaffinity(0))
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="ringfence-benchmark-")))
         around = stack.enter_context(servers(settings, directory))
-        prepared = prepare(own, around.settings, step)
+        prepared = prepare(state, around.settings, step, model)
         make_topics(prepared.root)
+        own = prepared.root.state
         token, _ = load_or_create_token(own.token)
         FeatureEngine().warm_up()  # compiled once, and not in the service's own time
         setup = Setup(0, cheapest(), around.settings.partitions)
@@ -47,9 +49,9 @@ def benchmark_rest(
         )
         asked = rest_load.Setup(system.ports["score"], token, str(prepared.payments), f"rest-{token_hex(4)}")
         load = stack.enter_context(Child("rest_load", asked, {}))
-        running = Live(setup, around, system, load, token)
+        running = Live(setup, around, prepared, system, load, token)
         pin(system.pids["score"], cores[-1:])
         for pid in running.around.values():
             pin(pid, cores[:-1] or cores)
         found = measure(running, Command(rate, seconds, WARM_UP_S), step("asking"))
-    return found | {"given": around.given, "cores": os.cpu_count(), "service_cores": 1, "warm_up_s": WARM_UP_S}
+    return found | described(running) | {"service_cores": 1, "warm_up_s": WARM_UP_S}

@@ -22,7 +22,7 @@ from services.benchmarks.live.arrivals import MINUTE_S, Figures
 from services.benchmarks.live.child import Child
 from services.benchmarks.live.limit import find_limit
 from services.benchmarks.live.orders import Command, Report
-from services.benchmarks.live.prepared import Prepared, benchmark_state, prepare
+from services.benchmarks.live.prepared import Prepared, prepare
 from services.benchmarks.live.servers import Servers, servers
 from services.benchmarks.live.servers import environment as around_environment
 from services.benchmarks.live.stages import breakdown
@@ -48,6 +48,7 @@ class Setup:
     workers: int
     client: Client
     partitions: int
+    model: str | None = None  # a version or alias of the user's; one trained on the benchmark's payments otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Live:
 
     setup: Setup
     servers: Servers
+    prepared: Prepared
     system: System
     load: Child
     token: str
@@ -123,17 +125,17 @@ def benchmark_limit(
 @contextmanager
 def live(settings: Settings, state: StateDirectory, setup: Setup, step: Step) -> Iterator[Live]:
     """Start servers, workers and load, everything warm; stop them at the end."""
-    own = benchmark_state(state)
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="ringfence-benchmark-")))
         around = stack.enter_context(servers(settings, directory))
-        prepared = prepare(own, around.settings.model_copy(update={"partitions": setup.partitions}), step)
+        settled = around.settings.model_copy(update={"partitions": setup.partitions})
+        prepared = prepare(state, settled, step, setup.model)
         make_topics(prepared.root)
-        token, _ = load_or_create_token(own.token)
+        token, _ = load_or_create_token(prepared.root.state.token)
         FeatureEngine().warm_up()  # compiles once where the workers would each compile for themselves
         system = stack.enter_context(workers(prepared.root, around, setup))
         sender = stack.enter_context(stream_load(prepared, around))
-        yield Live(setup, around, system, sender, token)
+        yield Live(setup, around, prepared, system, sender, token)
 
 
 def stream_load(
@@ -243,7 +245,10 @@ def _summed_up(running: Live, figures: Figures, watch: _Watch) -> dict[str, Any]
 
 def described(running: Live) -> dict[str, Any]:
     """Say what was measured and on what."""
+    bundle = running.prepared.bundle
     return {
+        "model": bundle.version,
+        "ring_model": bundle.ring_model,
         "client": running.setup.client,
         "load_client": cheapest(),
         "workers": running.setup.workers,
