@@ -56,7 +56,7 @@ def run_worker(root: Root) -> None:
         scoring=scoring,
         metrics=metrics,
         limits=WorkerLimits(
-            batch=settings.batch,
+            batch=settings.micro_batch,
             wait_s=settings.batch_wait_ms / 1000,
             refuse_future=not settings.allow_past_and_future,
         ),

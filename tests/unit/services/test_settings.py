@@ -70,7 +70,13 @@ def test_an_empty_variable_counts_as_absent(monkeypatch):
     for name in ("REDIS_URL", "REDIS_URL_FILE", "KAFKA_SECURITY_PROTOCOL", "RINGFENCE_BATCH"):
         monkeypatch.setenv(name, "")
     settings = Settings()
-    assert (settings.redis_url, settings.kafka_security_protocol, settings.batch) == (None, "PLAINTEXT", 64)
+    assert (settings.redis_url, settings.kafka_security_protocol, settings.batch) == (None, "PLAINTEXT", None)
+
+
+def test_sampling_live_takes_smaller_micro_batches_unless_told_otherwise():
+    assert Settings().micro_batch == 64
+    assert Settings(gnn="live").micro_batch == 32
+    assert Settings(gnn="live", batch=64).micro_batch == 64
 
 
 def test_values_that_cannot_be_used_are_refused_by_name_and_not_quoted(monkeypatch):
