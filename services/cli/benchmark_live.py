@@ -45,7 +45,8 @@ def stream(
     Starts Apache Kafka from KAFKA_HOME and a redis-server, or uses KAFKA_BOOTSTRAP, REDIS_URL and LEDGER_URL where
     they name empty ones.
     """
-    from services.benchmarks.live.stream import Setup, benchmark_limit, benchmark_stream  # noqa: PLC0415  imports Feast
+    from services.benchmarks.live.running import Setup  # noqa: PLC0415  imports Feast
+    from services.benchmarks.live.stream import benchmark_limit, benchmark_stream  # noqa: PLC0415
 
     settings = Settings()
     client, partitions = client or settings.kafka_client, partitions or max(settings.partitions, workers)

@@ -17,9 +17,9 @@ from services.benchmarks.live.arrivals import Figures
 from services.benchmarks.live.child import Child
 from services.benchmarks.live.orders import Command
 from services.benchmarks.live.prepared import Prepared, prepare
+from services.benchmarks.live.running import Setup, make_topics, stream_load, workers
 from services.benchmarks.live.servers import Servers, servers
 from services.benchmarks.live.servers import environment as around_environment
-from services.benchmarks.live.stream import Setup, make_topics, stream_load, workers
 from services.connections import redis_url
 from services.settings import Settings
 from services.state_directory import StateDirectory

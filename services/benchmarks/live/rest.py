@@ -12,10 +12,11 @@ from features.progress import Step
 from services.auth import load_or_create_token
 from services.benchmarks.live import rest_load
 from services.benchmarks.live.child import Child
+from services.benchmarks.live.measuring import measure
 from services.benchmarks.live.orders import Command
 from services.benchmarks.live.prepared import prepare
+from services.benchmarks.live.running import Live, Setup, environment, make_topics
 from services.benchmarks.live.servers import servers
-from services.benchmarks.live.stream import Live, Setup, described, environment, make_topics, measure
 from services.benchmarks.live.usage import pin
 from services.settings import Settings
 from services.state_directory import StateDirectory
@@ -54,4 +55,4 @@ def benchmark_rest(
         for pid in running.around.values():
             pin(pid, cores[:-1] or cores)
         found = measure(running, Command(rate, seconds, WARM_UP_S), step("asking"))
-    return found | described(running) | {"service_cores": 1, "warm_up_s": WARM_UP_S}
+    return found | running.described() | {"service_cores": 1, "warm_up_s": WARM_UP_S}
