@@ -78,9 +78,10 @@ class LiveScores:
         self, network: ServedNetwork, transactions: Sequence[Transaction], features: Matrix
     ) -> tuple[Vector, datetime] | None:
         """Return scores (n,), and as of when the ledger was last read (UTC); None while it is empty."""
-        if self._serving is None or not len(self._serving[0].time):
+        serving = self._serving  # the thread that follows the ledger may replace it
+        if serving is None or not len(serving[0].time):
             return None
-        graph, as_of = self._serving
+        graph, as_of = serving
         _, encoder, head = self._model_of(network)
         with one_thread():
             return LiveScorer(encoder, head, graph, NAMES).score(transactions, features, {}), as_of

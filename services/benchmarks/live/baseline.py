@@ -1,14 +1,10 @@
 """Measures the worker beside the loop that one would write first: the same payments, broker, store and model."""
 
 import os
-from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
-from features.engine import FeatureEngine
 from features.progress import Progress, Step
 from features.stores.redis_server import parse_url
 from services.benchmarks.feast_scalars import SCALARS, ScalarStore
@@ -16,9 +12,9 @@ from services.benchmarks.live import newcomer
 from services.benchmarks.live.arrivals import Figures
 from services.benchmarks.live.child import Child
 from services.benchmarks.live.orders import Command
-from services.benchmarks.live.prepared import Prepared, prepare
-from services.benchmarks.live.running import Setup, make_topics, stream_load, workers
-from services.benchmarks.live.servers import Servers, servers
+from services.benchmarks.live.prepared import Prepared
+from services.benchmarks.live.running import Setup, ready, stream_load, workers
+from services.benchmarks.live.servers import Servers
 from services.benchmarks.live.servers import environment as around_environment
 from services.connections import redis_url
 from services.settings import Settings
@@ -43,16 +39,11 @@ def benchmark_baseline(
 
     A rate is that of the decisions between the tenth and the ninetieth in a hundred. Both decide by the same model.
     """
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix="ringfence-benchmark-")))
-        around = stack.enter_context(servers(settings, directory))
-        prepared = prepare(state, around.settings, step)
-        make_topics(prepared.root)
-        FeatureEngine().warm_up()
-        one = Setup(1, client, around.settings.partitions)
+    one = Setup(1, client, settings.partitions)
+    with ready(settings, state, one, step) as (around, prepared):
         with workers(prepared.root, around, one), stream_load(prepared, around) as load:
             worker = _flood(load, payments, step("the worker"))
-        loop, steps_ms = _newcomer(prepared, around, client, directory, baseline_payments, step)
+        loop, steps_ms = _newcomer(prepared, around, client, baseline_payments, step)
     return {
         "worker_per_s": worker.flat_out_per_s,
         "baseline_per_s": loop.flat_out_per_s,
@@ -72,14 +63,14 @@ def benchmark_baseline(
 
 
 def _newcomer(
-    prepared: Prepared, around: Servers, client: Client, directory: Path, payments: int, step: Step
+    prepared: Prepared, around: Servers, client: Client, payments: int, step: Step
 ) -> tuple[Figures, dict[str, float]]:
     """Return the figures of the loop, and what each of its steps takes in milliseconds a payment."""
     settings = prepared.root.settings
     broker = prepared.root.broker()
     broker.ensure_topics(dict.fromkeys((TRANSACTIONS, DECISIONS), settings.partitions))
     broker.close()
-    scalars, spent = directory / "scalars", directory / "newcomer.json"
+    scalars, spent = around.directory / "scalars", around.directory / "newcomer.json"
     scalars.mkdir()
     redis = parse_url(redis_url(settings) or "")[1]
     store = ScalarStore(scalars, list(SCALARS), {"type": "redis", "connection_string": redis})

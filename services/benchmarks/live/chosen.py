@@ -29,12 +29,13 @@ def find(state: StateDirectory, name: str | None) -> Bundle | None:
 
 def serve(own: StateDirectory, state: StateDirectory, bundle: Bundle | None) -> Bundle:
     """Make a model of ``state`` the champion of the benchmark's own, or else the first that was trained there."""
+    registry = read_registry(own)
     if bundle is None:
-        version = read_registry(own).history[0].after
+        version = registry.history[0].after
     else:
         version = bundle.version
         _copy(bundle, state, own)
-    if read_registry(own).champion != version:
+    if registry.champion != version:
         now, reason = utc_now(), "to be measured"
         change_registry(own, lambda before: before.changed("champion", version, at=now, action="adopt", reason=reason))
     return bundle_of(own, version)

@@ -2,21 +2,16 @@
 
 import os
 from contextlib import ExitStack
-from pathlib import Path
 from secrets import token_hex
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from features.engine import FeatureEngine
 from features.progress import Step
 from services.auth import load_or_create_token
 from services.benchmarks.live import rest_load
 from services.benchmarks.live.child import Child
 from services.benchmarks.live.measuring import measure
 from services.benchmarks.live.orders import Command
-from services.benchmarks.live.prepared import prepare
-from services.benchmarks.live.running import Live, Setup, environment, make_topics
-from services.benchmarks.live.servers import servers
+from services.benchmarks.live.running import Live, Setup, environment, ready
 from services.benchmarks.live.usage import pin
 from services.settings import Settings
 from services.state_directory import StateDirectory
@@ -36,15 +31,11 @@ def benchmark_rest(
     ``model`` is a version or alias of the user's; without it one serves that is trained on the benchmark's payments.
     """
     cores = sorted(os.sched_getaffinity(0))
+    setup = Setup(0, cheapest(), settings.partitions, model)
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix="ringfence-benchmark-")))
-        around = stack.enter_context(servers(settings, directory))
-        prepared = prepare(state, around.settings, step, model)
-        make_topics(prepared.root)
+        around, prepared = stack.enter_context(ready(settings, state, setup, step))
         own = prepared.root.state
         token, _ = load_or_create_token(own.token)
-        FeatureEngine().warm_up()  # compiled once, and not in the service's own time
-        setup = Setup(0, cheapest(), around.settings.partitions)
         system = stack.enter_context(
             System(environment(prepared.root, around, setup.client), own.logs, {"score": free_port()})
         )

@@ -4,9 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from secrets import token_hex
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -81,16 +79,24 @@ class Live:
 
 
 @contextmanager
+def ready(settings: Settings, state: StateDirectory, setup: Setup, step: Step) -> Iterator[tuple[Servers, Prepared]]:
+    """Start the servers, and make ready what is to run on them; stop them at the end."""
+    with servers(settings) as around:
+        settled = around.settings.model_copy(update={"partitions": setup.partitions})
+        prepared = prepare(state, settled, step, setup.model)
+        broker = prepared.root.broker()
+        prepared.root.topics(broker)
+        broker.close()
+        FeatureEngine().warm_up()  # compiles once where the processes would each compile for themselves
+        yield around, prepared
+
+
+@contextmanager
 def live(settings: Settings, state: StateDirectory, setup: Setup, step: Step) -> Iterator[Live]:
     """Start servers, workers and load, everything warm; stop them at the end."""
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix="ringfence-benchmark-")))
-        around = stack.enter_context(servers(settings, directory))
-        settled = around.settings.model_copy(update={"partitions": setup.partitions})
-        prepared = prepare(state, settled, step, setup.model)
-        make_topics(prepared.root)
+        around, prepared = stack.enter_context(ready(settings, state, setup, step))
         token, _ = load_or_create_token(prepared.root.state.token)
-        FeatureEngine().warm_up()  # compiles once where the workers would each compile for themselves
         system = stack.enter_context(workers(prepared.root, around, setup))
         sender = stack.enter_context(stream_load(prepared, around))
         yield Live(setup, around, prepared, system, sender, token)
@@ -104,13 +110,6 @@ def stream_load(
         prepared.root.bootstrap, cheapest(), str(prepared.payments), f"load-{token_hex(4)}", transactions, decisions
     )
     return Child("load", setup, around_environment(around))
-
-
-def make_topics(root: Root) -> None:
-    """Create the topics, with as many partitions as the settings say."""
-    broker = root.broker()
-    root.topics(broker)
-    broker.close()
 
 
 def workers(root: Root, around: Servers, setup: Setup) -> System:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
 from pydantic import SecretStr
@@ -28,16 +29,20 @@ _SECURITY = [name for name in Settings.model_fields if name.startswith(("kafka_s
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Settings that lead to them; ``pids`` of those that were started here; ``given`` names the others."""
+    """Settings that lead to them; ``pids`` of those that were started here; ``given`` names the others.
 
+    ``directory`` is the benchmark's own while they run.
+    """
+
+    directory: Path
     settings: Settings
     pids: dict[str, int]
     given: list[str]
 
 
 @contextmanager
-def servers(settings: Settings, directory: Path) -> Iterator[Servers]:
-    """Start what ``settings`` do not name, in ``directory``: Apache Kafka, Redis, and a ledger on SQLite.
+def servers(settings: Settings) -> Iterator[Servers]:
+    """Start what ``settings`` do not name, in a temporary directory: Apache Kafka, Redis, and a ledger on SQLite.
 
     Raises `ConfigurationError` where what they name is in use, or what is to be started is not installed.
     """
@@ -52,6 +57,7 @@ def servers(settings: Settings, directory: Path) -> Iterator[Servers]:
         if value
     ]
     with ExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix="ringfence-benchmark-")))
         updates: dict[str, object] = {}
         if not settings.kafka_bootstrap:
             if settings.kafka_home is None:
@@ -69,7 +75,7 @@ def servers(settings: Settings, directory: Path) -> Iterator[Servers]:
             updates |= {"ledger_url": SecretStr(f"sqlite:///{directory / 'ledger.db'}"), "ledger_password": None}
         reached = settings.model_copy(update=updates)
         _claim(reached, given)
-        yield Servers(reached, pids, given)
+        yield Servers(directory, reached, pids, given)
 
 
 def environment(servers: Servers) -> dict[str, str]:

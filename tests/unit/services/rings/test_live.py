@@ -104,36 +104,48 @@ def open_live(trained):
         live.close()
 
 
-def test_scores_are_those_of_the_whole_history(table, trained, network, open_live):
+@pytest.fixture
+def recent(table):
+    """The newest payments, and their features."""
+    return list(transactions(table.iloc[-RECENT:])), replay(table).features[-RECENT:]
+
+
+@pytest.fixture
+def knows_the_past(table, network, recent, open_live):
+    """Wait until one scores as another does that has seen all before the newest payments from the start."""
+    past, whole = table.iloc[:-RECENT], GrowingLedger()
+    whole.add(payments_of(past), labels_of(past))
+    expected, _ = open_live(whole).score(network, *recent)
+
+    def wait(live):
+        while (found := live.score(network, *recent)) is None or (found[0] != expected).any():
+            Flag().wait(0.01)
+
+    return wait
+
+
+def test_scores_are_those_of_the_whole_history(table, trained, network, recent, open_live):
     _, bundle = trained
-    past, recent = table.iloc[:-RECENT], table.iloc[-RECENT:]
+    past = table.iloc[:-RECENT]
     ledger = GrowingLedger()
     ledger.add(payments_of(past), labels_of(past))
-    features, payments = replay(table).features[-RECENT:], list(transactions(recent))
     live = open_live(ledger)
     live.warm_up(network)
-    scores, as_of = live.score(network, payments, features)
+    scores, as_of = live.score(network, *recent)
     graph = build_graph(past)
-    expected = LiveScorer(restored_encoder(bundle.encoder, CPU), bundle.head, graph, NAMES).score(
-        payments, features, {}
-    )
+    expected = LiveScorer(restored_encoder(bundle.encoder, CPU), bundle.head, graph, NAMES).score(*recent, {})
     np.testing.assert_array_equal(scores, expected)
     assert as_of == NOW
     assert len(np.unique(scores)) > RECENT // 2
 
 
-def test_the_graph_follows_the_ledger(table, network, open_live):
-    past, recent = table.iloc[:-RECENT], table.iloc[-RECENT:]
-    features, payments = replay(table).features[-RECENT:], list(transactions(recent))
-    ledger, whole = GrowingLedger(), GrowingLedger()
-    whole.add(payments_of(past), labels_of(past))
-    expected, _ = open_live(whole).score(network, payments, features)
+def test_the_graph_follows_the_ledger(table, network, recent, open_live, knows_the_past):
+    past, ledger = table.iloc[:-RECENT], GrowingLedger()
     live = open_live(ledger)
-    assert live.score(network, payments, features) is None
+    assert live.score(network, *recent) is None
     ledger.add(labels=labels_of(past))  # seen before their payments
     ledger.add(payments_of(past))
-    while (found := live.score(network, payments, features)) is None or (found[0] != expected).any():
-        Flag().wait(0.01)
+    knows_the_past(live)
 
 
 def test_a_ledger_that_is_away_leaves_the_graph_and_its_age(table, network, open_live):
@@ -153,20 +165,15 @@ def test_a_ledger_that_is_away_leaves_the_graph_and_its_age(table, network, open
         Flag().wait(0.01)
 
 
-def test_labels_seen_before_the_ledger_went_away_are_not_forgotten(table, network, open_live):
-    past, recent = table.iloc[:-RECENT], table.iloc[-RECENT:]
-    features, payments = replay(table).features[-RECENT:], list(transactions(recent))
-    ledger, whole = GrowingLedger(), GrowingLedger()
-    whole.add(payments_of(past), labels_of(past))
-    expected, _ = open_live(whole).score(network, payments, features)
+def test_labels_seen_before_the_ledger_went_away_are_not_forgotten(table, open_live, knows_the_past):
+    past, ledger = table.iloc[:-RECENT], GrowingLedger()
     live = open_live(ledger)
     ledger.cut_off = True  # after the source of the labels has been read
     ledger.add(payments_of(past), labels_of(past))
     while not ledger.was_cut_off:
         Flag().wait(0.005)
     ledger.cut_off = False
-    while (found := live.score(network, payments, features)) is None or (found[0] != expected).any():
-        Flag().wait(0.01)
+    knows_the_past(live)
 
 
 def test_a_ledger_that_is_away_at_the_start_is_tried_again_with_the_next_payment(table, network, open_live):
